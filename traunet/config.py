@@ -1,0 +1,158 @@
+"""Every setting of the project. A default is the paper's value, and its sentence stands beside it.
+
+A profile bundles the settings for one kind of machine; `smoke` and `demo` list each departure from the paper
+with its reason in `Profile.departures`, from which the book makes its page.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """A synthetic DISFA: how many heads, how many frames of each, how large, how expressive."""
+
+    frames: int = 4845  # a subject's; SN010 has one frame fewer, as in DISFA
+    height: int = 768
+    width: int = 1024
+    fps: int = 20
+    share_factor: float = 1.0  # multiplies DISFA's share of frames at every intensity of every AU
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """The aligned frame: "The output shape of similarity transformation was 3 X 224 X 224." (section 4.1)."""
+
+    size: int = 224  # pixels, height and width
+    center: tuple[float, float] = (0.5, 0.5)  # (x, y) of the nose's midpoint, as shares of the size
+    chin: float = 0.95  # y of the chin, as a share of the size
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """SENet-50's shape and the widths of what stands on it."""
+
+    width: int = 64  # channels of the stem; stage n has 4 * width * 2**(n - 1)
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    reduction: int = 16  # r of equation 2
+    hidden: int = 512  # between the two fully connected layers of a branch
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained; the defaults are section 4.1's."""
+
+    threshold: int = 3  # "intensity equal or higher than C-level was regarded as positive"
+    batch_size: int = 64  # "For each batch, 64 frames were randomly selected"
+    batches_per_epoch: int = 100  # "1 epoch contained 100 batches"
+    learning_rate: float = 0.001  # "initial learning rate of 0.001"
+    final_learning_rate: float = 0.001  # reached along a cosine at max_epochs; equal to the first: constant
+    momentum: float = 0.9
+    weight_decay: float = 0.001
+    flip_probability: float = 0.5  # "a random horizontally flip strategy was used during training"
+    first_evaluation: int = 10  # epochs trained before the first; "when the model was close to convergence"
+    patience: int = 10  # "stop training when the performance did not increase after 10 epochs"
+    max_epochs: int = 100
+    held_out_subjects: int = 0  # training subjects kept aside to choose the epoch; 0: the test fold, as the paper
+    evaluation_stride: int = 1  # every n-th frame of each subject when choosing the epoch; final scores use all
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """The small trunk, trained as VGGFace2 trained the paper's: on whose face it is."""
+
+    identities: int = 200
+    frames: int = 16  # of each identity
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.05
+    seed: int = 1000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way to run everything, from nothing to the site."""
+
+    name: str
+    synth: SynthConfig = field(default_factory=SynthConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    trunk: TrunkConfig | None = None  # None: the trunk's weights come from a file
+    departures: tuple[tuple[str, str], ...] = ()  # (what differs from the paper, why)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of Table 2, or a version of the whole network."""
+
+    name: str
+    title: str  # as printed in the paper
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("senet", "SENet-50"),
+        Variant("senet_cbam", "SENet-50 + CBAM"),
+        Variant("senet_hm", "SENet-50 + HM"),
+        Variant("hm_cbam_no_channel", "SENet-50 + HM + CBAM w/o AT"),
+        Variant("hm_cbam_no_spatial", "SENet-50 + HM + CBAM w/o ST"),
+        Variant("tranet_residual", "TRA-Net with residual structure"),
+        Variant("tranet", "TRA-Net"),
+        Variant("tranet_v1", "TRA-Net, version 1"),
+    )
+}
+FOLDS = (1, 2, 3)
+
+PAPER = Profile("paper")
+DEMO = Profile(
+    "demo",
+    synth=SynthConfig(frames=160, height=256, width=256, fps=4, share_factor=2.0),
+    align=AlignConfig(size=96),
+    model=ModelConfig(width=16, depths=(1, 1, 1, 1), reduction=8, hidden=64),
+    train=TrainConfig(
+        batch_size=32,
+        batches_per_epoch=50,
+        learning_rate=0.02,
+        final_learning_rate=0.0002,
+        first_evaluation=5,
+        max_epochs=10,
+        held_out_subjects=3,
+        evaluation_stride=4,
+    ),
+    trunk=TrunkConfig(),
+)
+SMOKE = Profile(
+    "smoke",
+    synth=SynthConfig(frames=24, height=256, width=256, fps=4, share_factor=2.0),
+    align=AlignConfig(size=64),
+    model=ModelConfig(width=8, depths=(1, 1, 1, 1), reduction=4, hidden=32),
+    train=TrainConfig(
+        batch_size=16,
+        batches_per_epoch=4,
+        learning_rate=0.02,
+        final_learning_rate=0.0002,
+        first_evaluation=1,
+        max_epochs=2,
+        held_out_subjects=3,
+        evaluation_stride=4,
+    ),
+    trunk=TrunkConfig(identities=16, frames=6, epochs=2, batch_size=16),
+)
+PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, PAPER)}
+
+
+def named(kind: str, name: str, known: dict):
+    """Look a variant or profile up by name; raise ValueError that lists the known names."""
+    if name not in known:
+        raise ValueError(f"unknown {kind} {name!r}; choose one of: {', '.join(known)}")
+    return known[name]
+
+
+def canonical_json(config) -> str:
+    """One JSON text for equal configurations, whatever the order in which they were built."""
+    return json.dumps(dataclasses.asdict(config), sort_keys=True)
