@@ -1,0 +1,168 @@
+"""Counts of right and wrong answers, and the F1, accuracy and intervals that follow from them. NumPy alone.
+
+Conventions. A frame is positive for an AU when its intensity reaches the threshold, and said to be positive
+when its probability is at least `CUT`. Scores are shares between 0 and 1; tables turn them into percent.
+
+The 0/0 rule: where there are neither positive frames nor positive answers, F1 is not defined; it is NaN here and
+left out of every average. An AU without positive frames that the network claims to see has F1 = 0: those are
+mistakes, and they count. scikit-learn and torchmetrics give 0 in both cases.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Decision: "yes" means a probability of at least 0.5. The paper names no cut. Cuts tuned per AU raise F1, but on
+# its test fold they would be one more choice made on the test set.
+CUT = 0.5
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True and false positives and negatives: four integer arrays of one shape, (..., A)."""
+
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    tn: np.ndarray
+
+    def __getitem__(self, index) -> "Counts":
+        return Counts(self.tp[index], self.fp[index], self.fn[index], self.tn[index])
+
+    def sum(self, axis: int = 0) -> "Counts":
+        """Add the counts along one axis, such as that of the subjects."""
+        return Counts(*(array.sum(axis=axis) for array in (self.tp, self.fp, self.fn, self.tn)))
+
+    @property
+    def positives(self) -> np.ndarray:
+        """Frames on which the AU is present."""
+        return self.tp + self.fn
+
+    @property
+    def frames(self) -> np.ndarray:
+        """All frames."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def positive_rate(self) -> np.ndarray:
+        """Share of frames on which the AU is present; NaN where there are no frames."""
+        return ratio(self.positives, self.frames)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide; NaN where the whole is 0."""
+    part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
+
+
+def mean(scores: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Average the scores that are defined: NaNs are left out, and a mean of nothing is NaN."""
+    defined = ~np.isnan(scores)
+    return ratio(np.where(defined, scores, 0).sum(axis=axis), defined.sum(axis=axis))
+
+
+def count(actual: np.ndarray, predicted: np.ndarray) -> Counts:
+    """Compare answers with the truth over the first axis: two boolean arrays (N, A) -> counts (A,)."""
+    actual, predicted = np.asarray(actual, dtype=bool), np.asarray(predicted, dtype=bool)
+    if actual.shape != predicted.shape:
+        raise ValueError(f"truth has shape {actual.shape} and answers {predicted.shape}; they must be equal")
+    pairs = ((actual, predicted), (~actual, predicted), (actual, ~predicted), (~actual, ~predicted))
+    return Counts(*((left & right).sum(axis=0) for left, right in pairs))
+
+
+def count_by_group(actual: np.ndarray, predicted: np.ndarray, group: np.ndarray, n_groups: int) -> Counts:
+    """Count per group: flat arrays (N,), with group numbers from 0 -> counts (n_groups,)."""
+    pairs = ((actual, predicted), (~actual, predicted), (actual, ~predicted), (~actual, ~predicted))
+    return Counts(*(np.bincount(group[left & right], minlength=n_groups) for left, right in pairs))
+
+
+def f1(counts: Counts) -> np.ndarray:
+    """F1 = 2 TP / (2 TP + FP + FN), frame by frame ("F1-frame", Table 1); NaN by the 0/0 rule."""
+    return ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+
+
+def accuracy(counts: Counts) -> np.ndarray:
+    """The share of frames answered rightly."""
+    return ratio(counts.tp + counts.tn, counts.frames)
+
+
+METRICS: dict[str, Callable[[Counts], np.ndarray]] = {"f1": f1, "accuracy": accuracy}
+
+
+def pooled(counts: Counts, folds: np.ndarray, score: Callable[[Counts], np.ndarray]) -> np.ndarray:
+    """Score the counts of all test folds taken together: (S, A) -> (A,). Each frame weighs the same."""
+    return score(counts.sum())
+
+
+def fold_mean(counts: Counts, folds: np.ndarray, score: Callable[[Counts], np.ndarray]) -> np.ndarray:
+    """Score each test fold, then average the folds that have a score: (S, A), folds (S,) -> (A,).
+
+    An AU that hardly occurs in one fold pulls this mean about; the pooled score it barely moves.
+    """
+    return mean(np.stack([score(counts[folds == fold].sum()) for fold in np.unique(folds)]), axis=0)
+
+
+# Decision: the paper does not say how its three folds became one number. Both usual readings are computed and
+# always named; `pooled` is the first, because it is defined whenever an AU occurs at all.
+AVERAGINGS: dict[str, Callable[..., np.ndarray]] = {"pooled": pooled, "fold_mean": fold_mean}
+
+
+def with_average(scores: np.ndarray) -> np.ndarray:
+    """Append the mean over AUs, the tables' last entry "Avg": (..., A) -> (..., A + 1)."""
+    return np.concatenate([scores, mean(scores)[..., None]], axis=-1)
+
+
+def chance_f1(counts: Counts) -> np.ndarray:
+    """The best F1 that an answer without looking can expect.
+
+    Whoever says yes on a share q of the frames at random expects about 2pq / (p + q) where a share p is positive.
+    That grows with q, so the best is to say yes always: 2p / (1 + p).
+    """
+    rate = counts.positive_rate
+    return ratio(2 * rate, 1 + rate)
+
+
+def chance_accuracy(counts: Counts) -> np.ndarray:
+    """The best accuracy that an answer without looking can have: always the more frequent one."""
+    rate = counts.positive_rate
+    return np.maximum(rate, 1 - rate)
+
+
+CHANCE: dict[str, Callable[[Counts], np.ndarray]] = {"f1": chance_f1, "accuracy": chance_accuracy}
+
+
+def resample(counts: Counts, rng: np.random.Generator, repetitions: int) -> Counts:
+    """Draw subjects with replacement and add up their counts: (S, A) -> (repetitions, A).
+
+    Subjects are drawn and not frames, as the frames of one video are nearly copies of each other. Two sets of
+    counts resampled with generators in the same state are paired: they see the same subjects.
+    """
+    subjects = counts.tp.shape[0]
+    weights = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=repetitions)
+    return Counts(*(weights @ array for array in (counts.tp, counts.fp, counts.fn, counts.tn)))
+
+
+def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """The central interval of samples (repetitions, ...) -> (2, ...): low and high; NaN samples are left out.
+
+    What no sample defines has the interval (NaN, NaN).
+    """
+    samples = np.asarray(samples, dtype=float)
+    columns = samples.reshape(len(samples), -1)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    bounds = np.full((2, columns.shape[1]), np.nan)
+    for column in np.flatnonzero(~np.isnan(columns).all(axis=0)):
+        bounds[:, column] = np.nanquantile(columns[:, column], tails)
+    return bounds.reshape(2, *samples.shape[1:])
+
+
+def positive_rate_bounds(f1_score: np.ndarray, accuracy_score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of positive frames that an F1 and an accuracy of the same answers allow.
+
+    With e = 1 - accuracy, the true positives are a share TP = F1 e / (2 (1 - F1)) of the frames, and the positives
+    lie between TP (all errors are false alarms) and TP + e (all errors are misses). F1 must be below 1.
+    """
+    error = 1 - np.asarray(accuracy_score, dtype=float)
+    hits = np.asarray(f1_score) * error / (2 * (1 - np.asarray(f1_score)))
+    return hits, hits + error
