@@ -1,0 +1,242 @@
+"""Predictions in, tables and quotable numbers out."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from traunet import report, results
+from traunet.config import FOLDS, VARIANTS
+from traunet.facs import AUS
+from traunet.published import SCORES
+from traunet.results import Number
+from traunet.scores import score_runs
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    name: str
+    variant: str
+    fold: int
+    predictions: pd.DataFrame
+
+
+def fake_predictions(fold: int, skill: float, subjects: int = 3, frames: int = 40) -> pd.DataFrame:
+    """Answers that are right with a probability of `skill`; the truth depends on the fold alone."""
+    names = [f"SN{100 * fold + number:03d}" for number in range(subjects)]
+    index = pd.MultiIndex.from_product([names, range(1, frames + 1), AUS], names=["subject", "frame", "AU"])
+    intensity = np.random.default_rng(fold).choice(6, p=[0.6, 0.08, 0.08, 0.08, 0.08, 0.08], size=len(index))
+    rng = np.random.default_rng(10 * fold + round(100 * skill))
+    right = rng.random(len(index)) < skill
+    probability = np.where(
+        right == (intensity >= 3), 0.5 + 0.5 * rng.random(len(index)), 0.49 * rng.random(len(index))
+    )
+    return index.to_frame(index=False).assign(fold=fold, intensity=intensity, probability=probability)
+
+
+def fake_runs(variants=tuple(VARIANTS)) -> list[FakeRun]:
+    return [
+        FakeRun(f"{variant}-fold{fold}-abc", variant, fold, fake_predictions(fold, 0.75 + 0.02 * number))
+        for number, variant in enumerate(variants)
+        for fold in FOLDS
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return report.write(
+        fake_runs(), tmp_path_factory.mktemp("out") / "results", profile="smoke", dataset="synthetic"
+    )
+
+
+@pytest.fixture(scope="module")
+def numbers(folder):
+    return results.read(folder / "results.json")
+
+
+def test_importing_the_report_imports_no_torch():
+    program = "import sys, traunet.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_table_1_has_the_published_methods_and_ours(folder):
+    table = pd.read_csv(folder / "table1.csv")
+    assert list(table.columns) == ["metric", "method", "source", "averaging", *SCORES]
+    sizes = table.groupby(["metric", "source", "averaging"]).size().to_dict()
+    assert sizes == {
+        ("accuracy", "ours", "fold_mean"): 1,
+        ("accuracy", "ours", "pooled"): 1,
+        ("accuracy", "paper", "printed"): 6,
+        ("f1", "ours", "fold_mean"): 1,
+        ("f1", "ours", "pooled"): 1,
+        ("f1", "paper", "printed"): 10,
+    }
+
+
+def test_table_2_has_seven_published_rows_and_all_variants_of_ours(folder):
+    table = pd.read_csv(folder / "table2.csv")
+    assert list(table.columns) == ["variant", "source", "averaging", *SCORES]
+    assert table.query("source == 'paper'")["variant"].tolist() == [
+        name for name in VARIANTS if name != "tranet_v1"
+    ]
+    for averaging in ("pooled", "fold_mean"):
+        assert table.query(f"averaging == '{averaging}'")["variant"].tolist() == list(VARIANTS)
+
+
+def test_pooled_scores_equal_those_of_scikit_learn(folder):
+    table = pd.read_csv(folder / "table2.csv").set_index(["variant", "averaging"])
+    runs = [run.predictions for run in fake_runs() if run.variant == "senet_hm"]
+    together = pd.concat(runs).groupby("AU")[["intensity", "probability"]]
+    for unit, rows in together:
+        expected = 100 * f1_score(rows["intensity"] >= 3, rows["probability"] >= 0.5)
+        assert table.loc[("senet_hm", "pooled"), unit] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_fold_mean_is_the_mean_of_the_folds(folder):
+    table = pd.read_csv(folder / "table2.csv").query("variant == 'tranet' and averaging == 'fold_mean'")
+    folds = pd.read_csv(folder / "folds.csv").query("variant == 'tranet' and metric == 'f1'")
+    assert np.allclose(table[SCORES].to_numpy(float), folds[SCORES].mean().to_numpy(), rtol=0, atol=1e-3)
+
+
+def test_every_number_names_its_runs_data_set_and_profile(numbers):
+    ours = numbers["table2.senet.pooled.Avg"]
+    assert ours.runs == tuple(f"senet-fold{fold}-abc" for fold in FOLDS)
+    assert (ours.dataset, ours.profile) == ("synthetic", "smoke")
+    assert numbers["published.table1.tranet.f1.AU2"] == Number(61.5, (), "DISFA", "published")
+    assert len(numbers["differences.senet.value.Avg"].runs) == 6
+    assert all(number.runs for key, number in numbers.items() if not key.startswith("published."))
+
+
+def test_every_cell_of_both_tables_can_be_quoted(folder, numbers):
+    for row in pd.read_csv(folder / "table2.csv").query("source == 'ours'").to_dict("records"):
+        for score in SCORES:
+            assert numbers[f"table2.{row['variant']}.{row['averaging']}.{score}"].value == row[score]
+    for row in pd.read_csv(folder / "table1.csv").query("source == 'ours'").to_dict("records"):
+        for score in SCORES:
+            assert numbers[f"table1.tranet.{row['metric']}.{row['averaging']}.{score}"].value == row[score]
+
+
+def test_intervals_hold_their_value(folder):
+    table = pd.read_csv(folder / "intervals.csv").set_index(["variant", "metric", "bound"])
+    value, low, high = (table.xs(bound, level="bound")[SCORES].to_numpy() for bound in ("value", "low", "high"))
+    assert ((low <= value) & (value <= high)).all()
+
+
+def test_differences_to_the_full_model_are_paper_and_ours(folder):
+    table = pd.read_csv(folder / "differences.csv").set_index(["variant", "source", "bound"])
+    assert table.loc[("senet", "paper", "value"), "AU1"] == pytest.approx(27.4 - 56.9)
+    scores = pd.read_csv(folder / "table2.csv").query("averaging == 'pooled'").set_index("variant")["Avg"]
+    expected = scores["senet"] - scores["tranet"]
+    assert table.loc[("senet", "ours", "value"), "Avg"] == pytest.approx(expected, abs=1e-3)
+    assert "tranet" not in table.index.get_level_values("variant")
+
+
+def test_a_better_skill_lies_above_chance_and_a_coin_does_not():
+    good = score_runs([FakeRun(f"good{k}", "good", k, fake_predictions(k, 0.95)) for k in FOLDS])["good"]
+    coin = score_runs([FakeRun(f"coin{k}", "coin", k, fake_predictions(k, 0.5)) for k in FOLDS])["coin"]
+    assert report.above_chance(good) == 8
+    assert report.above_chance(coin) <= 1
+
+
+def test_the_order_agrees_with_itself_and_not_with_its_reverse():
+    printed = report.published.table2()
+    ours = printed.assign(source="ours", averaging="pooled")
+    assert report.order_agreement(pd.concat([printed, ours])) == pytest.approx(1)
+    assert report.order_agreement(pd.concat([printed, ours.assign(Avg=-ours["Avg"])])) == pytest.approx(-1)
+    assert np.isnan(report.order_agreement(pd.concat([printed, ours.assign(Avg=0.0)])))
+
+
+def test_the_report_is_a_function_of_its_runs(folder, tmp_path):
+    again = report.write(reversed(fake_runs()), tmp_path / "again", profile="smoke", dataset="synthetic")
+    for path in folder.iterdir():
+        assert (again / path.name).read_bytes() == path.read_bytes()
+
+
+def test_an_au_that_never_occurs_is_an_empty_cell_and_null(tmp_path):
+    runs = fake_runs(("tranet",))
+    for run in runs:
+        run.predictions.loc[run.predictions["AU"] == "AU9", ["intensity", "probability"]] = (0, 0.1)
+    out = report.write(runs, tmp_path / "results", profile="smoke", dataset="synthetic")
+    assert json.loads((out / "results.json").read_text())["table2.tranet.pooled.AU9"]["value"] is None
+    row = pd.read_csv(out / "table2.csv").query("source == 'ours' and averaging == 'pooled'").iloc[0]
+    assert np.isnan(row["AU9"])
+    assert row["Avg"] == pytest.approx(np.nanmean(row[list(AUS)].to_numpy(float)), abs=1e-3)
+
+
+def test_without_the_full_model_the_tables_hold_what_there_is(tmp_path):
+    out = report.write(fake_runs(("senet",)), tmp_path / "results", profile="smoke", dataset="synthetic")
+    assert set(pd.read_csv(out / "table1.csv")["source"]) == {"paper"}
+    assert "table2.senet.pooled.Avg" in results.read(out / "results.json")
+
+
+def spoiled(run: FakeRun, how: str) -> FakeRun:
+    table = run.predictions
+    return replace(
+        run,
+        predictions={
+            "column": table.drop(columns="probability"),
+            "empty": table.iloc[:0],
+            "unit": table[table["AU"] != "AU9"],
+            "nan": table.assign(probability=np.nan),
+            "twice": pd.concat([table, table.iloc[:8]]),
+            "ragged": table.iloc[1:],
+            "fold": table.assign(fold=9),
+        }[how],
+    )
+
+
+@pytest.mark.parametrize("how", ["column", "empty", "unit", "nan", "twice", "ragged", "fold"])
+def test_damaged_predictions_are_refused_by_the_name_of_their_run(how, tmp_path):
+    first, *others = fake_runs(("tranet",))
+    out = tmp_path / "results"
+    with pytest.raises(ValueError, match=r"tranet-fold1-abc.*train it again"):
+        report.write([spoiled(first, how), *others], out, profile="smoke", dataset="synthetic")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda runs: [], "no runs to score"),
+        (lambda runs: runs[:2], "tranet needs one run for each of the folds"),
+        (lambda runs: [*runs, replace(runs[0], name="other")], "tranet needs one run for each of the folds"),
+        (lambda runs: [*runs, *other_frames()], "senet and tranet were tested on different frames"),
+        (lambda runs: [*runs[:2], same_subjects(runs[2])], "a subject is in two test folds"),
+    ],
+)
+def test_sets_of_runs_that_do_not_compare_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        score_runs(change(fake_runs(("tranet",))))
+
+
+def other_frames() -> list[FakeRun]:
+    return [FakeRun(f"senet{k}", "senet", k, fake_predictions(k, 0.8, frames=39)) for k in FOLDS]
+
+
+def same_subjects(run: FakeRun) -> FakeRun:
+    return replace(run, predictions=fake_predictions(1, 0.8).assign(fold=run.fold))
+
+
+def test_a_failing_report_leaves_the_former_results_whole(tmp_path):
+    out = report.write(fake_runs(("tranet",)), tmp_path / "results", profile="smoke", dataset="synthetic")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(ValueError, match="no runs"):
+        report.write([], out, profile="smoke", dataset="synthetic")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_numbers_survive_the_file(tmp_path):
+    there = {"a.b": Number(1.5, ("run",), "synthetic", "demo"), "a.c": Number(None, (), "DISFA", "published")}
+    results.write(tmp_path / "results.json", there)
+    assert results.read(tmp_path / "results.json") == there
+
+
+def test_a_file_that_holds_no_results_is_named(tmp_path):
+    (tmp_path / "results.json").write_text('{"a": 1}')
+    with pytest.raises(ValueError, match=r"results\.json is not a results file"):
+        results.read(tmp_path / "results.json")

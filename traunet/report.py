@@ -1,0 +1,225 @@
+"""From scores to the paper's two tables, ours beside the printed ones, and every number that prose may quote."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from traunet import metrics, published, results
+from traunet.config import FOLDS
+from traunet.facs import AUS
+from traunet.results import Number, cells, select
+from traunet.scores import ScoredRun, VariantScores, score_runs
+
+SCORES = published.SCORES
+TABLE1 = ["metric", "method", "source", "averaging", *SCORES]
+TABLE2 = ["variant", "source", "averaging", *SCORES]
+FULL = "tranet"
+
+
+def _row(head: Mapping, values: np.ndarray) -> dict:
+    return {**head, **dict(zip(SCORES, np.round(values, 4), strict=True))}
+
+
+def _reference(scores: Mapping[str, VariantScores]) -> VariantScores:
+    """The variant that speaks for the test frames, which are the same for all."""
+    return scores.get(FULL) or next(iter(scores.values()))
+
+
+def table1(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
+    """Table 1: the nine published baselines, the published TRA-Net, and ours in both averagings, per metric."""
+    printed = published.table1()
+    parts = []
+    for metric in metrics.METRICS:
+        parts.append(select(printed, metric=metric).loc[:, TABLE1])
+        head = {"metric": metric, "method": "TRA-Net", "source": "ours"}
+        ours = [
+            _row({**head, "averaging": averaging}, scores[FULL].score(metric, averaging))
+            for averaging in metrics.AVERAGINGS
+            if FULL in scores
+        ]
+        parts.append(pd.DataFrame(ours, columns=TABLE1))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def table2(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
+    """Table 2: the F1 of the published variants and full model, and of all of ours in both averagings."""
+    ours = [
+        _row({"variant": score.variant, "source": "ours", "averaging": averaging}, score.score("f1", averaging))
+        for score in scores.values()
+        for averaging in metrics.AVERAGINGS
+    ]
+    return pd.concat([published.table2().loc[:, TABLE2], pd.DataFrame(ours, columns=TABLE2)], ignore_index=True)
+
+
+def chance(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
+    """What the best answer without looking scores on the same frames: columns metric, averaging, AUs, Avg."""
+    reference = _reference(scores)
+    return pd.DataFrame(
+        [
+            _row({"metric": metric, "averaging": averaging}, reference.chance(metric, averaging))
+            for metric in metrics.METRICS
+            for averaging in metrics.AVERAGINGS
+        ]
+    )
+
+
+def folds(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
+    """Each variant's scores on each test fold: columns variant, metric, fold, AUs, Avg."""
+    return pd.DataFrame(
+        [
+            _row({"variant": score.variant, "metric": metric, "fold": fold}, score.fold_score(metric, fold))
+            for score in scores.values()
+            for metric in metrics.METRICS
+            for fold in FOLDS
+        ]
+    )
+
+
+def _bounds(head: Mapping, value: np.ndarray, samples: np.ndarray) -> list[dict]:
+    low, high = metrics.interval(samples)
+    return [_row({**head, "bound": name}, v) for name, v in (("value", value), ("low", low), ("high", high))]
+
+
+def intervals(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
+    """Pooled scores and their 95 % intervals over resampled subjects: variant, metric, bound, AUs, Avg."""
+    rows = []
+    for score in scores.values():
+        for metric in metrics.METRICS:
+            head = {"variant": score.variant, "metric": metric}
+            rows += _bounds(head, score.score(metric), score.resampled(metric, seed))
+    return pd.DataFrame(rows)
+
+
+def differences(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
+    """Each variant's F1 minus the full model's, printed and ours: variant, source, bound, AUs, Avg.
+
+    Negative: the variant lost something. Ours come with 95 % intervals over the same resampled subjects, which
+    say how far other faces could move the difference, and nothing of how far another seed of training could.
+    """
+    printed = published.table2().set_index("variant").loc[:, SCORES]
+    rows = [
+        _row({"variant": name, "source": "paper", "bound": "value"}, (line - printed.loc[FULL]).to_numpy(float))
+        for name, line in printed.iterrows()
+        if name != FULL
+    ]
+    for score in scores.values():
+        if FULL in scores and score.variant != FULL:
+            value = score.score("f1") - scores[FULL].score("f1")
+            samples = score.resampled("f1", seed) - scores[FULL].resampled("f1", seed)
+            rows += _bounds({"variant": score.variant, "source": "ours"}, value, samples)
+    return pd.DataFrame(rows)
+
+
+def make_tables(scores: Mapping[str, VariantScores], seed: int = 0) -> dict[str, pd.DataFrame]:
+    """All tables by the name of their file."""
+    return {
+        "table1": table1(scores),
+        "table2": table2(scores),
+        "chance": chance(scores),
+        "folds": folds(scores),
+        "intervals": intervals(scores, seed),
+        "differences": differences(scores, seed),
+    }
+
+
+def order_agreement(table: pd.DataFrame) -> float:
+    """Spearman's rank correlation of the averages of Table 2's variants, printed against ours pooled.
+
+    NaN with fewer than three variants, or if all of them score the same.
+    """
+    printed = select(table, source="paper").set_index("variant")["Avg"]
+    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"]
+    both = printed.index.intersection(ours.index)
+    if len(both) < 3 or min(printed[both].nunique(), ours[both].nunique()) < 2:
+        return math.nan
+    return float(np.corrcoef(printed[both].rank(), ours[both].rank())[0, 1])
+
+
+def above_chance(scores: VariantScores) -> int:
+    """For how many of the eight AUs the pooled F1 lies above the best answer without looking."""
+    return int((scores.score("f1") > scores.chance("f1"))[: len(AUS)].sum())
+
+
+def _printed(made: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    return {
+        **cells(select(made["table1"], source="paper"), "published.table1", ("method", "metric")),
+        **cells(select(made["table2"], source="paper"), "published.table2", ("variant",)),
+        **cells(select(made["differences"], source="paper"), "published.differences", ("variant",)),
+    }
+
+
+def _ours(made: Mapping[str, pd.DataFrame], variant: str) -> dict[str, float]:
+    return {
+        **cells(select(made["table2"], source="ours", variant=variant), "table2", ("variant", "averaging")),
+        **cells(select(made["folds"], variant=variant), "folds", ("variant", "metric", "fold")),
+        **cells(select(made["intervals"], variant=variant), "intervals", ("variant", "metric", "bound")),
+    }
+
+
+def _to_full(made: Mapping[str, pd.DataFrame], variant: str) -> dict[str, float]:
+    return cells(select(made["differences"], source="ours", variant=variant), "differences", ("variant", "bound"))
+
+
+def _full(made: Mapping[str, pd.DataFrame], scores: VariantScores) -> dict[str, float]:
+    ours = cells(select(made["table1"], source="ours"), "table1", ("method", "metric", "averaging"))
+    return {**ours, "summary.above_chance": above_chance(scores)}
+
+
+def _facts(scores: VariantScores, threshold: int) -> dict[str, float]:
+    counts = scores.counts.sum()
+    shares = {f"data.positives.{name}": 100 * share for name, share in zip(AUS, counts.positive_rate, strict=True)}
+    return {
+        "data.frames": int(counts.frames[0]),
+        "data.subjects": len(scores.subjects),
+        "data.threshold": threshold,
+        **{key: round(float(share), 4) for key, share in shares.items()},
+    }
+
+
+def make_numbers(
+    scores: Mapping[str, VariantScores],
+    made: Mapping[str, pd.DataFrame],
+    profile: str,
+    dataset: str,
+    threshold: int,
+) -> dict[str, Number]:
+    """Every number with its runs, by key, such as `table2.tranet.pooled.Avg` or `table1.tranet.f1.pooled.AU1`."""
+    reference = _reference(scores)
+    groups = [(_ours(made, score.variant), score.runs) for score in scores.values()]
+    if FULL in scores:
+        full = scores[FULL].runs
+        groups += [(_full(made, scores[FULL]), full)]
+        groups += [(_to_full(made, score.variant), score.runs + full) for score in scores.values()]
+    everything = tuple(run for score in scores.values() for run in score.runs)
+    groups += [
+        (cells(made["chance"], "chance", ("metric", "averaging")), reference.runs),
+        (_facts(reference, threshold), reference.runs),
+        ({"summary.order_agreement": order_agreement(made["table2"])}, everything),
+    ]
+    found = {key: Number(value, (), "DISFA", "published") for key, value in _printed(made).items()}
+    for values, runs in groups:
+        found |= {key: Number(value, runs, dataset, profile) for key, value in values.items()}
+    return found
+
+
+def write(
+    runs: Iterable[ScoredRun], out: Path, *, profile: str, dataset: str, threshold: int = 3, seed: int = 0
+) -> Path:
+    """Score the runs and write all tables and `results.json` into a folder; return the folder.
+
+    Everything is computed before the first file is replaced, so an error leaves the former results whole.
+    """
+    scores = score_runs(runs, threshold)
+    made = make_tables(scores, seed)
+    numbers = make_numbers(scores, made, profile, dataset, threshold)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in made.items():
+        part = out / f".{name}.csv.part"
+        table.to_csv(part, index=False)
+        part.replace(out / f"{name}.csv")
+    results.write(out / "results.json", numbers)
+    return out

@@ -1,0 +1,63 @@
+"""`results.json`: every number that prose may quote, by key, with the runs it came from."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from traunet.published import SCORES
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number that prose may quote, and where it comes from: `runs` is empty for what the paper printed."""
+
+    value: float | None
+    runs: tuple[str, ...]
+    dataset: str
+    profile: str
+
+
+def select(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """The rows in which the named columns have the given values."""
+    chosen = pd.Series(True, index=table.index)
+    for column, value in where.items():
+        chosen &= table[column] == value
+    return table.loc[chosen]
+
+
+def slug(name: str) -> str:
+    """A method's name as keys spell it: TRA-Net -> tranet."""
+    return name.lower().replace("-", "")
+
+
+def cells(table: pd.DataFrame, prefix: str, columns: Iterable[str]) -> dict[str, float]:
+    """Every score of a table by its key: the prefix, the values of the named columns, the AU, joined by dots."""
+    return {
+        ".".join([prefix, *(slug(str(line[column])) for column in columns), score]): float(line[score])
+        for line in table.to_dict("records")
+        for score in SCORES
+    }
+
+
+def write(path: Path, numbers: Mapping[str, Number]) -> None:
+    """Write the numbers as JSON, whole or not at all; a score that is not defined becomes null."""
+    plain = {key: asdict(number) for key, number in sorted(numbers.items())}
+    for number in plain.values():
+        undefined = number["value"] is None or math.isnan(number["value"])
+        number["value"] = None if undefined else number["value"]
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read(path: Path) -> dict[str, Number]:
+    """Read `results.json`; ValueError if it is none."""
+    try:
+        plain = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {key: Number(**{**number, "runs": tuple(number["runs"])}) for key, number in plain.items()}
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"{path} is not a results file ({error}); make it again with 'traunet tables'") from error
