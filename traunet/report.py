@@ -130,12 +130,12 @@ def order_agreement(table: pd.DataFrame) -> float:
 
     NaN with fewer than three variants, or if all of them score the same.
     """
-    printed = select(table, source="paper").set_index("variant")["Avg"]
-    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"]
-    both = printed.index.intersection(ours.index)
-    if len(both) < 3 or min(printed[both].nunique(), ours[both].nunique()) < 2:
+    printed = select(table, source="paper").set_index("variant")["Avg"].rename("printed")
+    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"].rename("ours")
+    ranks = pd.concat([printed, ours], axis=1, join="inner").rank().to_numpy()
+    if len(ranks) < 3 or (np.ptp(ranks, axis=0) == 0).any():
         return math.nan
-    return float(np.corrcoef(printed[both].rank(), ours[both].rank())[0, 1])
+    return float(np.corrcoef(ranks.T)[0, 1])
 
 
 def above_chance(scores: VariantScores) -> int:
