@@ -130,8 +130,8 @@ def order_agreement(table: pd.DataFrame) -> float:
 
     NaN with fewer than three variants, or if all of them score the same.
     """
-    printed = select(table, source="paper").set_index("variant")["Avg"].rename("printed")
-    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"].rename("ours")
+    printed = select(table, source="paper").set_index("variant")["Avg"]
+    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"]
     ranks = pd.concat([printed, ours], axis=1, join="inner").rank().to_numpy()
     if len(ranks) < 3 or (np.ptp(ranks, axis=0) == 0).any():
         return math.nan
