@@ -1,0 +1,162 @@
+"""The tree of a synthetic DISFA: the official layout with its official quirks, so that one reader serves both.
+
+Decision: DISFA's landmarks probably count pixels from 1, as MATLAB does, so the tree is written that way too.
+"""
+
+import functools
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import av
+import numpy as np
+import scipy.io
+from tqdm import tqdm
+
+from traunet.config import SynthConfig
+from traunet.facs import DISFA_AUS
+from traunet.synth.acting import Performance, perform
+from traunet.synth.scene import Scene
+
+OFFICIAL_SUBJECTS = tuple(f"SN{n:03d}" for n in [*range(1, 14), 16, 17, 18, 21, *range(23, 33)])
+SHORTER = "SN010"  # one frame fewer than the others
+ONE_BASED_LANDMARKS = ("SN027", "SN028", "SN029", "SN030", "SN031", "SN032")  # named l00001_lm.mat
+MISSING_LANDMARK = ("SN031", 3631)  # subject and 1-based frame of 4845; scaled to the video's length
+EXTRA_LANDMARK = "SN002"  # one landmark file more than frames
+BAD_STRETCH = ("SN030", 0.43, 0.49)  # subject, first and last share of the video whose landmarks are wrong
+FULL_LENGTH = 4845
+
+
+def heads(n: int) -> tuple[str, ...]:
+    """Names of n subjects beyond DISFA's own, for training the small trunk."""
+    return tuple(f"SN{100 + k:03d}" for k in range(n))
+
+
+def write_tree(
+    out: Path,
+    config: SynthConfig,
+    subjects: Sequence[str] = OFFICIAL_SUBJECTS,
+    workers: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Render a synthetic DISFA into `out`, which must not exist or be empty; whole or not at all.
+
+    Raises FileExistsError when `out` holds something.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} is not empty; choose another folder or remove it first")
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    played = performances(config, tuple(subjects))
+    try:
+        partial.mkdir(parents=True)
+        jobs = [(partial, config, subject, played[subject]) for subject in subjects]
+        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            written = pool.map(_write_subject, jobs)
+            for _ in tqdm(written, total=len(jobs), desc="rendering heads", unit="head", disable=not progress):
+                pass
+        _write_root_files(partial, config, subjects)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def length(config: SynthConfig, subject: str) -> int:
+    """How many frames the subject's video has."""
+    return config.frames - (subject == SHORTER)
+
+
+def scene(config: SynthConfig, subject: str) -> Scene:
+    """The subject's head, light and camera."""
+    return Scene(_generator(config, subject), config.height, config.width)
+
+
+def displacement(config: SynthConfig, subject: str, frame: int, au: str) -> np.ndarray:
+    """How far `au` moves what each pixel of this frame (1-based) shows: (H, W, 2) pixels, x and y."""
+    performance = performances(config)[subject]
+    return scene(config, subject).displacement(performance.moments[frame - 1], au)
+
+
+@functools.lru_cache(maxsize=4)
+def performances(config: SynthConfig, subjects: tuple[str, ...] = OFFICIAL_SUBJECTS) -> dict[str, Performance]:
+    """What each subject of the tree does, by name."""
+    rng = np.random.default_rng([config.seed, 1])
+    played = perform([length(config, s) for s in subjects], config.fps, config.share_factor, rng)
+    return dict(zip(subjects, played, strict=True))
+
+
+def _generator(config: SynthConfig, subject: str) -> np.random.Generator:
+    return np.random.default_rng([config.seed, 2, int(subject[2:])])
+
+
+def _write_root_files(root: Path, config: SynthConfig, subjects: Sequence[str]) -> None:
+    about = {"what": "rendered heads in the layout of DISFA; no recording of a person", "config": asdict(config)}
+    (root / "SYNTHETIC.json").write_text(json.dumps(about, indent=2) + "\n")
+    rows = [
+        f"{BAD_STRETCH[0]},{first},{last}" for first, last in [_bad_stretch(config)] if BAD_STRETCH[0] in subjects
+    ]
+    (root / "bad_frames.csv").write_text("\n".join(["subject,first,last", *rows]) + "\n")
+
+
+def _bad_stretch(config: SynthConfig) -> tuple[int, int]:
+    return max(1, round(BAD_STRETCH[1] * config.frames)), round(BAD_STRETCH[2] * config.frames)
+
+
+def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
+    root, config, subject, performance = job
+    _write_labels(root, subject, performance.labels)
+    video = root / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
+    video.parent.mkdir(exist_ok=True)
+    stage = scene(config, subject)
+    rng = np.random.default_rng([config.seed, 3, int(subject[2:])])
+    folder = root / "Landmark_Points" / subject / "tmp_frame_lm"
+    folder.mkdir(parents=True)
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("mjpeg", rate=config.fps)
+        stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuvj444p"
+        stream.options = {"q:v": "2", "threads": "1"}
+        for index, moment in enumerate(performance.moments):
+            image, landmarks = stage.render(moment, index)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            _write_landmarks(
+                folder, subject, index + 1, _as_annotated(landmarks, config, subject, index + 1, rng), config
+            )
+        container.mux(stream.encode())
+    if subject == EXTRA_LANDMARK:
+        _save_points(folder / f"{subject}_{length(config, subject):04d}_lm.mat", landmarks)
+
+
+def _write_labels(root: Path, subject: str, labels: np.ndarray) -> None:
+    folder = root / "ActionUnit_Labels" / subject
+    folder.mkdir(parents=True)
+    for column, au in enumerate(DISFA_AUS):
+        lines = (f"{frame},{intensity}" for frame, intensity in enumerate(labels[:, column], 1))
+        (folder / f"{subject}_{au.lower()}.txt").write_text("\n".join(lines) + "\n")
+
+
+def _as_annotated(
+    landmarks: np.ndarray, config: SynthConfig, subject: str, frame: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The landmarks as an annotator's tracker would give them: a little noise, and lost in the bad stretch."""
+    first, last = _bad_stretch(config)
+    jitter = rng.normal(0, 0.003 * config.height, landmarks.shape)
+    lost = subject == BAD_STRETCH[0] and first <= frame <= last
+    return landmarks + jitter + (0.2 * config.height if lost else 0.0)
+
+
+def _write_landmarks(folder: Path, subject: str, frame: int, points: np.ndarray, config: SynthConfig) -> None:
+    missing = max(1, round(MISSING_LANDMARK[1] / FULL_LENGTH * config.frames))
+    if (subject, frame) == (MISSING_LANDMARK[0], missing):
+        return
+    one_based = subject in ONE_BASED_LANDMARKS
+    _save_points(folder / (f"l{frame:05d}_lm.mat" if one_based else f"{subject}_{frame - 1:04d}_lm.mat"), points)
+
+
+def _save_points(path: Path, points: np.ndarray) -> None:
+    scipy.io.savemat(path, {"pts": points + 1.0}, format="5")
