@@ -37,6 +37,7 @@ class ModelConfig:
     width: int = 64  # channels of the stem; stage n has 4 * width * 2**(n - 1)
     depths: tuple[int, int, int, int] = (3, 4, 6, 3)
     reduction: int = 16  # r of equation 2
+    branch_width: int = 512  # channels of the decoded features and of a branch; block 3 has as many
     hidden: int = 512  # between the two fully connected layers of a branch
 
 

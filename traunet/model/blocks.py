@@ -1,0 +1,123 @@
+"""The building blocks: squeeze-and-excitation, CBAM, and convolution with BatchNorm and ReLU.
+
+Shapes: features are (B, C, H, W) floats; every block keeps B, and every attention keeps C, H and W too.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvBNReLU(nn.Sequential):
+    """A 3x3 convolution without bias, BatchNorm and ReLU: (B, channels, H, W) -> (B, out_channels, H, W)."""
+
+    def __init__(self, channels: int, out_channels: int):
+        super().__init__(
+            nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh the channels: "SE is a lightweight gating mechanism to learn channel attention" (section 3).
+
+    "two dimensionality-reduction fully connected (FC) layers with reduction ratio r, s = sigma(W2 delta(W1 z))"
+    (equation 2), on z, the mean of each channel (equation 1).
+
+    Decision: the "+ U" of equation 3 is the shortcut of the residual block around the module, as in SENet-50 and
+    its published weights; the module itself only multiplies. In the decoder, which has no shortcut, nothing is
+    added. The other reading adds U inside the module, so that a channel could never be switched off.
+    """
+
+    def __init__(self, channels: int, reduction: int):
+        super().__init__()
+        self.down = nn.Conv2d(channels, _squeezed(channels, reduction), 1)
+        self.up = nn.Conv2d(_squeezed(channels, reduction), channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        squeezed = features.mean((2, 3), keepdim=True)
+        return features * torch.sigmoid(self.up(torch.relu(self.down(squeezed))))
+
+
+class ChannelAttention(nn.Module):
+    """CBAM's channel attention, the "AT" of Table 2.
+
+    "CBAM uses both max pooling and average pooling to perform squeezing, and add the output of both squeezed parts
+    at the final step." (section 3). `gate` returns the weights (B, C, 1, 1): a forward hook on it sees them.
+    """
+
+    def __init__(self, channels: int, reduction: int):
+        super().__init__()
+        self.down = nn.Conv2d(channels, _squeezed(channels, reduction), 1, bias=False)
+        self.up = nn.Conv2d(_squeezed(channels, reduction), channels, 1, bias=False)
+        self.gate = nn.Sigmoid()
+
+    def excite(self, squeezed: Tensor) -> Tensor:
+        return self.up(torch.relu(self.down(squeezed)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        average = features.mean((2, 3), keepdim=True)
+        maximum = features.amax((2, 3), keepdim=True)
+        return features * self.gate(self.excite(average) + self.excite(maximum))
+
+
+class SpatialAttention(nn.Module):
+    """CBAM's spatial attention, the "ST" of Table 2.
+
+    "Firstly the channel dimension C is squeezed into 1 while dimensions H and W keep unchanged. After squeezing, a
+    convolution block is used to learn the spatial feature, and then the learned feature map is expanded back to C
+    with same values. Finally element-wise multiply" (section 3). `gate` returns the map (B, 1, H, W): a forward
+    hook on it sees what the network looks at.
+
+    Decision: the two squeezed maps (mean and maximum over the channels) enter one 7x7 convolution with BatchNorm
+    as two channels, as in CBAM's own paper; "add the output of both squeezed parts" is taken to speak of channel
+    attention. The other reading convolves each map alone and adds the results.
+    """
+
+    def __init__(self, kernel_size: int = 7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.bn = nn.BatchNorm2d(1)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, features: Tensor) -> Tensor:
+        squeezed = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
+        return features * self.gate(self.bn(self.conv(squeezed)))
+
+
+class CBAM(nn.Module):
+    """One soft attention: "the convolution block attention module (CBAM)", channels first, then places.
+
+    It has no shortcut: "TRA-Net does not use the residual connection in the attention block. By doing so, global
+    information can be eliminated." (section 1). Table 2 takes one half away: that half is then `nn.Identity()`.
+    """
+
+    def __init__(self, channel: nn.Module, spatial: nn.Module):
+        super().__init__()
+        self.channel = channel
+        self.spatial = spatial
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.spatial(self.channel(features))
+
+
+class Residual(nn.Module):
+    """A shortcut around a module: features -> features + module(features)."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.module(features)
+
+
+def initialise(module: nn.Module) -> None:
+    """He's initialisation of the convolutions below `module`, as SENet's; BatchNorm starts as torch makes it."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _squeezed(channels: int, reduction: int) -> int:
+    return max(1, channels // reduction)

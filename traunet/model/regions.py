@@ -1,0 +1,63 @@
+"""The hard masks that divide the face, and the branch that reads one region."""
+
+import torch
+from torch import Tensor, nn
+
+
+def region_masks(size: int, center: float) -> Tensor:
+    """The three hard masks, upper, middle and lower: (3, size, size) of zeros and ones.
+
+    "The hard masks split the feature map horizontally, the bottom of M_up and the top of M_low are corresponding
+    to y, and the top and the bottom of M_mid are y + H/4 and y - H/4 respectively." (section 3)
+
+    Decision: y counts upwards in "y + H/4" and the middle mask reaches H/4 to both sides of the centre; a row
+    belongs to the region that holds its middle, so that upper and lower share no row and leave none out.
+    `center` is y as a share of the height, where alignment put the middle of the nose.
+    """
+    rows = (torch.arange(size) + 0.5) / size
+    masks = torch.stack([rows < center, (rows - center).abs() < 0.25, rows >= center])
+    return masks.float()[:, :, None].repeat(1, 1, size)
+
+
+class HardMasks(nn.Module):
+    """I_hm = M_h (x) I (equation 4): features (B, C, H, W) -> one masked copy for each of the masks (R, H, W).
+
+    Decision: the masks act once, on the decoded features; what the branches compute from them is not masked again.
+    """
+
+    masks: Tensor
+
+    def __init__(self, masks: Tensor):
+        super().__init__()
+        self.register_buffer("masks", masks, persistent=False)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        if features.shape[-2:] != self.masks.shape[-2:]:
+            raise ValueError(
+                f"the features are {tuple(features.shape[-2:])} and the masks {tuple(self.masks.shape[-2:])}: "
+                "feed images of the size that the network was built for (AlignConfig.size), or build it anew"
+            )
+        return [features * mask for mask in self.masks]
+
+
+class RegionBranch(nn.Module):
+    """One branch: three soft attentions, each with what follows it, and two FC layers -> logits (B, A).
+
+    "each of which is then fed to a specific branch" ... "three continuous soft mask attention blocks in order to
+    gradually refine the attention and learn higher-level features" ... "Finally, the output of the average pooling
+    layer is fed to two FC layers to predict AU." (section 3). A hook on `cbams[n].spatial.gate` sees the n-th map.
+
+    Decision: average pooling over the whole map in both versions, and `hidden` units with ReLU between the two
+    layers. Flattening version 1's 512 x 28 x 28 map instead would take 205M weights a branch.
+    """
+
+    def __init__(self, cbams: list[nn.Module], followers: list[nn.Module], channels: int, hidden: int, aus: int):
+        super().__init__()
+        self.cbams = nn.ModuleList(cbams)
+        self.followers = nn.ModuleList(followers)
+        self.predict = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, aus))
+
+    def forward(self, features: Tensor) -> Tensor:
+        for cbam, follower in zip(self.cbams, self.followers, strict=True):
+            features = follower(cbam(features))
+        return self.predict(features.mean((2, 3)))
