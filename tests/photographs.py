@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-GROUP = "multi_face.jpg"  # four people
+GROUP = "multi_face.jpg"  # five people; dlib misses the one in sunglasses
 PORTRAIT = "single_face.jpg"
 HEADS = ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg", "15-f13-anc-ph.jpg", "45-m7-di-ph.jpg")  # one person each
 WITH_ALPHA = "Image_with_alpha.png"

@@ -39,7 +39,7 @@ def test_a_portrait_has_one_face_with_its_features_in_anatomical_order(finder, n
     assert y[facs.OUTER_LIP].min() < y[facs.INNER_LIP].min() < y[facs.INNER_LIP].max() < y[facs.OUTER_LIP].max()
 
 
-def test_a_group_has_its_four_faces_from_left_to_right(finder):
+def test_the_bare_faces_of_a_group_come_from_left_to_right(finder):
     faces = finder.faces(pixels(GROUP))
     lefts = [face.box.left for face in faces]
     assert len(faces) == 4

@@ -1,0 +1,199 @@
+"""Photographs and videos of any origin are read upright, and results are written whole or not at all."""
+
+from contextlib import closing
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from photographs import LANDSCAPE, LEAVING, NOBODY, PORTRAIT, VIDEO, WITH_ALPHA, pixels, real
+from PIL import Image
+
+from traunet.media import MediaError, open_media, picture_writer, whole_or_nothing
+
+
+def pattern(number: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """A picture with a bright upper left corner, whose brightness elsewhere is its number."""
+    picture = np.full((height, width, 3), 10 * number, np.uint8)
+    picture[: height // 2, : width // 2] = 250
+    return picture
+
+
+def write_video(path, pictures, rate=Fraction(20)):
+    with picture_writer(path, rate) as write:
+        for picture in pictures:
+            write(picture)
+    return path
+
+
+def turned(video, copy):
+    """Copy an MP4 with the note that telephones leave: turn this picture clockwise by a quarter."""
+    content = bytearray(video.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    quarter = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4")
+    content[matrix : matrix + 36] = quarter.tobytes()
+    copy.write_bytes(content)
+    return copy
+
+
+@pytest.mark.parametrize("name", [PORTRAIT, WITH_ALPHA, LANDSCAPE])
+def test_a_photograph_is_one_rgb_picture(name):
+    media = open_media(real(name))
+    (picture,) = media.pictures()
+    assert not media.is_video
+    assert picture.dtype == np.uint8
+    assert picture.shape == pixels(name).shape
+
+
+@pytest.mark.parametrize(("name", "frames"), [(VIDEO, 72), (NOBODY, 95), (LEAVING, 169)])
+def test_a_real_video_is_read_to_its_end(name, frames):
+    media = open_media(real(name))
+    assert media.is_video
+    assert sum(1 for _ in media.pictures()) == frames
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tiff", ".bmp", ".mp4", ""])
+def test_the_content_decides_what_a_file_is_not_its_name(tmp_path, suffix):
+    path = tmp_path / f"picture{suffix}"
+    Image.fromarray(pattern(3)).save(path, format="WEBP" if suffix == ".webp" else "PNG")
+    (picture,) = open_media(path).pictures()
+    assert picture.shape == (48, 64, 3)
+
+
+def test_a_photograph_stands_upright_as_the_camera_noted(tmp_path):
+    turn = Image.Exif()
+    turn[0x0112] = 6  # the orientation tag: turn clockwise by a quarter
+    Image.fromarray(pattern(3)).save(tmp_path / "photo.png", exif=turn)
+    (picture,) = open_media(tmp_path / "photo.png").pictures()
+    np.testing.assert_array_equal(picture, np.rot90(pattern(3), -1))
+
+
+def test_a_video_stands_upright_as_the_camera_noted(tmp_path):
+    level = write_video(tmp_path / "level.mp4", [pattern(n) for n in range(3)])
+    upright = turned(level, tmp_path / "turned.mp4")
+    for picture, before in zip(open_media(upright).pictures(), open_media(level).pictures(), strict=True):
+        np.testing.assert_array_equal(picture, np.rot90(before, -1))
+
+
+@pytest.mark.parametrize("size", [(48, 64), (49, 65)])
+def test_a_video_written_and_read_again_is_the_same(tmp_path, size):
+    pictures = [pattern(n, *size) for n in range(12)]
+    media = open_media(write_video(tmp_path / "out.mp4", pictures, Fraction(519168, 19667)))
+    read = list(media.pictures())
+    assert media.rate == pytest.approx(Fraction(519168, 19667), rel=1e-4)
+    assert len(read) == 12
+    for picture, before in zip(read, pictures, strict=True):
+        assert np.abs(picture.astype(int) - before[:48, :64]).mean() < 4
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        open_media(tmp_path / "nowhere.jpg")
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(MediaError, match=r"empty\.mp4: the file is empty"):
+        open_media(tmp_path / "empty.mp4")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes.jpg", "notes.mp4"])
+def test_text_is_neither_photograph_nor_video(tmp_path, name):
+    (tmp_path / name).write_text("no picture here\n" * 500)
+    with pytest.raises(MediaError, match=f"{name}: neither a photograph nor a video"):
+        open_media(tmp_path / name)
+
+
+def test_a_playlist_is_not_followed_to_other_files(tmp_path):
+    video = write_video(tmp_path / "secret.mp4", [pattern(1)])
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {video.name}\n")
+    with pytest.raises(MediaError, match="neither a photograph nor a video"):
+        open_media(tmp_path / "list.mp4")
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    with closing(av.open(str(tmp_path / "sound.mp4"), "w")) as container:
+        stream = container.add_stream("aac", rate=44100)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 44100
+        container.mux([*stream.encode(sound), *stream.encode(None)])
+    with pytest.raises(MediaError, match="has no pictures"):
+        open_media(tmp_path / "sound.mp4")
+
+
+def test_a_damaged_photograph_is_named(tmp_path):
+    path = tmp_path / "half.jpg"
+    path.write_bytes(real(PORTRAIT).read_bytes()[:30_000])
+    with pytest.raises(MediaError, match=r"half\.jpg: the photograph is damaged"):
+        list(open_media(path).pictures())
+
+
+@pytest.mark.parametrize("name", [VIDEO, NOBODY, LEAVING])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.8])
+def test_a_truncated_video_is_named(tmp_path, name, share):
+    content = real(name).read_bytes()
+    path = tmp_path / f"cut_{name}"
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(MediaError, match=path.name):
+        list(open_media(path).pictures())
+
+
+@pytest.mark.parametrize(("name", "options"), [("cut.avi", {}), ("cut.mp4", {"movflags": "faststart"})])
+def test_a_truncated_video_is_named_though_its_index_comes_first(tmp_path, name, options):
+    path, random = tmp_path / name, np.random.default_rng(0)
+    with closing(av.open(str(path), "w", options=options)) as container:
+        stream = container.add_stream("mpeg4", rate=20, options={})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(30):
+            frame = av.VideoFrame.from_ndarray(random.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError, match=name):
+        list(open_media(path).pictures())
+
+
+def test_a_failure_leaves_the_old_result_and_nothing_else(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+
+    def fail():
+        with whole_or_nothing(target) as partial:
+            partial.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_success_replaces_the_old_result(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with whole_or_nothing(target) as partial:
+        partial.write_text("new")
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), whole_or_nothing(tmp_path / "nowhere" / "table.csv"):
+        pass
+
+
+@pytest.mark.parametrize(("name", "rate"), [("out.mp4", None), ("out.png", Fraction(20)), ("out", None)])
+def test_an_overlay_of_the_wrong_kind_is_refused_before_anything_is_written(tmp_path, name, rate):
+    with pytest.raises(ValueError, match="is a file with suffix"), picture_writer(tmp_path / name, rate):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_fails_half_way_leaves_nothing(tmp_path):
+    def pictures():
+        yield pattern(1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(tmp_path / "out.mp4", pictures())
+    assert list(tmp_path.iterdir()) == []

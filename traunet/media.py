@@ -1,0 +1,151 @@
+"""Photographs and videos from anywhere: read as RGB pictures, written whole or not at all."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
+# Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
+VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
+VIDEO_SUFFIXES = (".mp4",)
+
+
+class MediaError(ValueError):
+    """A file that cannot be read as a photograph or a video; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """A photograph, or a video of `rate` frames a second (None: a photograph)."""
+
+    path: Path
+    rate: Fraction | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the pictures follow each other in time."""
+        return self.rate is not None
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """Every picture, upright, (H, W, 3) uint8 RGB; raises MediaError where the file is damaged."""
+        return _frames(self.path) if self.is_video else iter([_photograph(self.path)])
+
+
+def open_media(path: Path) -> Media:
+    """Look at what a file contains, whatever its name; raises FileNotFoundError or MediaError."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path}: the file is empty; copy or download it again")
+    return Media(path) if _is_photograph(path) else Media(path, _frame_rate(path))
+
+
+def _is_photograph(path: Path) -> bool:
+    try:
+        Image.open(path, formats=PHOTO_FORMATS).close()
+    except UnidentifiedImageError:
+        return False
+    return True
+
+
+def _photograph(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path, formats=PHOTO_FORMATS) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(f"{path}: the photograph is damaged ({error}); copy or download it again") from error
+
+
+@contextmanager
+def _video(path: Path) -> Iterator[Any]:
+    with av.open(str(path), options={"format_whitelist": VIDEO_FORMATS}) as container:
+        if not container.streams.video:
+            raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
+        container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project
+        yield container
+
+
+def _frame_rate(path: Path) -> Fraction:
+    try:
+        with _video(path) as video:
+            return video.streams.video[0].average_rate or Fraction(25)
+    except FFmpegError as error:
+        raise MediaError(
+            f"{path}: neither a photograph nor a video that can be read; "
+            "give a JPEG, PNG, MP4, MOV or AVI file, or copy it again if it should be one"
+        ) from error
+
+
+def _frames(path: Path) -> Iterator[np.ndarray]:
+    count = 0
+    with _video(path) as video:
+        announced = video.streams.video[0].frames
+        try:
+            for frame in video.decode(video=0):
+                yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90))
+                count += 1
+        except FFmpegError as error:
+            raise MediaError(f"{path}: damaged after frame {count} ({error.strerror}); copy it again") from error
+    # Edit lists hide a few of the announced frames in sound files; one tenth is more than they do.
+    if count < 0.9 * announced or count == 0:
+        raise MediaError(f"{path}: ends after frame {count} of {announced}; the file is cut short, copy it again")
+
+
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[Path]:
+    """A sibling to write to, which takes the place of `path` at the end, or vanishes if anything fails."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; make it first")
+    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def picture_writer(path: Path, rate: Fraction | None) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write the pictures given to the yielded function, all of one size: a PNG or JPEG (`rate` None) or an MP4.
+
+    Shapes: (H, W, 3) uint8 RGB; a video's odd last row or column is cut off, since its colours come in pairs.
+    Raises ValueError if the file's suffix does not fit.
+    """
+    suffixes, kind = (PHOTO_SUFFIXES, "photograph") if rate is None else (VIDEO_SUFFIXES, "video")
+    if Path(path).suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: the overlay of a {kind} is a file with suffix {' or '.join(suffixes)}")
+    with whole_or_nothing(path) as partial:
+        if rate is None:
+            yield lambda image: Image.fromarray(image).save(partial, quality=95)
+        else:
+            with _mp4_writer(partial, rate) as write:
+                yield write
+
+
+@contextmanager
+def _mp4_writer(path: Path, rate: Fraction) -> Iterator[Callable[[np.ndarray], None]]:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=rate.limit_denominator(10000), options={"crf": "20"})
+        stream.pix_fmt = "yuv420p"
+
+        def write(image: np.ndarray) -> None:
+            height, width = (size // 2 * 2 for size in image.shape[:2])
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = height, width
+            even = np.ascontiguousarray(image[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+
+        yield write
+        container.mux(stream.encode(None))
