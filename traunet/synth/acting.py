@@ -98,10 +98,10 @@ def _raw_courses(
     seconds = np.arange(frames) / fps
     for _ in range(rng.poisson(rate * frames / fps) + 2):
         expression = expressions[rng.choice(len(expressions), p=rates / rates.sum())]
-        shape = _event(seconds, rng)
+        shape, strength = _event(seconds, rng), rng.uniform(0.35, 1.0)
         for au, part in expression.parts.items():
             column = DISFA_AUS.index(au)
-            height = part * vigour[column] * rng.uniform(0.35, 1.0)
+            height = strength * part * vigour[column] * rng.uniform(0.75, 1.0)
             course[:, column] = np.maximum(course[:, column], height * shape)
     return course
 

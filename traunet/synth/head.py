@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from traunet.synth import texture
 from traunet.synth.mesh import INNER_LIP, LEFT_EYE, RIGHT_EYE, Pull, _pulled, face_mesh, subdivide
@@ -58,12 +58,12 @@ class Part:
 
 
 @functools.cache
-def fine_topology() -> tuple[sparse.csr_matrix, np.ndarray]:
+def fine_topology() -> tuple[sparse.csr_array, np.ndarray]:
     """Two rounds of subdivision: the matrix (V, 468) and the fine triangles (F, 3)."""
     triangles = face_mesh().triangles
     once, finer = subdivide(triangles, len(face_mesh().vertices))
-    twice, finest = subdivide(finer, once.shape[0])
-    return (twice @ once).tocsr(), finest
+    twice, finest = subdivide(finer, int(finer.max()) + 1)
+    return sparse.csr_array(twice @ once), finest
 
 
 @functools.cache
@@ -116,7 +116,7 @@ class Head:
 def _random_hairline(rng: np.random.Generator) -> np.ndarray:
     """How far down the hair reaches around the head, from front over the right side and back to front."""
     around = np.linspace(0, 2 * np.pi, texture.HAIR[2])
-    front, side, back = rng.uniform(0.28, 0.34), rng.uniform(0.46, 0.58), rng.uniform(0.62, 0.8)
+    front, side, back = rng.uniform(0.20, 0.31), rng.uniform(0.46, 0.58), rng.uniform(0.62, 0.8)
     if rng.random() < 0.45:
         side = back = rng.uniform(0.75, 0.95)
     turned = (1 - np.cos(around)) / 2
@@ -125,7 +125,7 @@ def _random_hairline(rng: np.random.Generator) -> np.ndarray:
 
 
 def _close_lid(face: np.ndarray, ring: tuple[int, ...], shut: float) -> None:
-    """Lower the upper lid by the share `shut` of the way to the lower one; the lid's skin above follows by half."""
+    """Lower the upper lid by the share `shut` of the way down; the skin above it follows by less than half."""
     upper, lower = list(ring[1:8]), list(ring[:8:-1])
     way = shut * (face[lower] - face[upper])
     above = _second_row(ring)
@@ -150,9 +150,9 @@ def _rigid_parts(head: Head) -> dict[str, Part]:
     crown, chin = high[1], low[1]
     middle = np.array([0.0, crown - 64, -60.0])
     radii = np.array([half * 0.99, 98.0, 80.0])
-    hair = _ellipsoid(middle + [0, 1, -3], radii * head.volume + [2, 0, 3], texture.HAIR)
+    hair = _ellipsoid(middle + np.array([0.0, 1, -3]), radii * head.volume + np.array([2.0, 0, 3]), texture.HAIR)
     parts = {
-        "skull": _ellipsoid(middle - [0, 0, 40], radii, texture.PLAIN, patch=0),
+        "skull": _ellipsoid(middle - np.array([0.0, 0, 40]), radii, texture.PLAIN, patch=0),
         "hair": replace(hair, vertices=_before_the_face(hair.vertices, head.neutral)),
         "neck": _tube(np.array([0, chin + 40, -62.0]), np.array([0, chin - 90, -72.0]), half * 0.60),
         "cloth": _ellipsoid(np.array([0, chin - 128, -84.0]), np.array([190.0, 84, 70]), texture.PLAIN, patch=2),
@@ -170,7 +170,7 @@ def _rigid_parts(head: Head) -> dict[str, Part]:
 
 def _before_the_face(hair: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Bring hair that would lie just inside the forehead before it."""
-    distance, nearest = cKDTree(face[:, :2]).query(hair[:, :2])
+    distance, nearest = KDTree(face[:, :2]).query(hair[:, :2])
     depth = hair[:, 2] - face[nearest, 2]
     sunk = (distance < 14) & (depth > -45) & (depth < 4) & (hair[:, 1] > 40)
     return np.where(sunk[:, None] & [False, False, True], (face[nearest, 2] + 4)[:, None], hair)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 ORIGIN = np.array([107.0, -140.0, 0.0])
 
@@ -27,16 +27,12 @@ LEFT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 RIGHT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 
 # iBUG's 68 landmarks as mesh vertices.
-IBUG_68 = np.array(
-    # jaw, left to right
-    [127, 234, 93, 58, 172, 136, 150, 176, 152, 400, 379, 365, 397, 288, 323, 454, 356]
-    # brows, bridge of the nose, nostrils
-    + [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 168, 197, 5, 4, 75, 97, 2, 326, 305]
-    # eyes
-    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
-    # outer and inner lip
-    + [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178]
-)
+_JAW = (127, 234, 93, 58, 172, 136, 150, 176, 152, 400, 379, 365, 397, 288, 323, 454, 356)
+_BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_NOSE = (168, 197, 5, 4, 75, 97, 2, 326, 305)
+_EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+_LIPS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178)
+IBUG_68 = np.array(_JAW + _BROWS + _NOSE + _EYES + _LIPS)
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ PULLS: dict[str, tuple[Pull, ...]] = {
 }
 # How far each unit moves its most moved vertex at intensity 5, in units: enough for a person to see it at 3.
 REACH = {"AU1": 14, "AU2": 14, "AU4": 17, "AU5": 5, "AU6": 13, "AU9": 12, "AU12": 21, "AU15": 11, "AU17": 11}
-REACH |= {"AU20": 14, "AU25": 10, "AU26": 28}
+REACH |= {"AU20": 14, "AU25": 19, "AU26": 28}
 LEARNED_SHARE = 0.2  # of that reach, what comes from the learned map
 MUSCLE_MARGIN = 9.0  # units over which the learned part fades outside its muscles
 
@@ -132,7 +128,7 @@ def _unit(field: np.ndarray) -> np.ndarray:
 
 def _mirror(vertices: np.ndarray) -> np.ndarray:
     middle = vertices - [vertices[10, 0], 0, 0]
-    _, mirror = cKDTree(middle).query(middle * [-1, 1, 1])
+    _, mirror = KDTree(middle).query(middle * [-1, 1, 1])
     return mirror
 
 
@@ -161,7 +157,7 @@ def _own_part(key: str, field: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     own = [v for m in muscles if m["au"] == key for v in m["mp478_vertices"] if v < 468] or list(
         OUTER_LIP + INNER_LIP
     )
-    distance, _ = cKDTree(vertices[own]).query(vertices)
+    distance, _ = KDTree(vertices[own]).query(vertices)
     return (field - _rigid_part(field, vertices)) * np.exp(-0.5 * (distance / MUSCLE_MARGIN) ** 2)[:, None]
 
 
@@ -218,7 +214,7 @@ def _without_openings(triangles: np.ndarray) -> np.ndarray:
     return triangles[keep]
 
 
-def subdivide(triangles: np.ndarray, n_vertices: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+def subdivide(triangles: np.ndarray, n_vertices: int) -> tuple[sparse.csr_array, np.ndarray]:
     """One round of Loop subdivision: (matrix (V', V), triangles (4T, 3)); finer = matrix @ vertices."""
     edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     unique, edge_of, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
@@ -228,18 +224,19 @@ def subdivide(triangles: np.ndarray, n_vertices: int) -> tuple[sparse.csr_matrix
     values.append(np.repeat(np.where(boundary, 0.5, 0.375), 2))
     opposite = triangles[:, [2, 0, 1]]
     inside = ~boundary[edge_of]
-    rows.append(edge_of[inside]), columns.append(opposite[inside])
+    rows.append(edge_of[inside])
+    columns.append(opposite[inside])
     values.append(np.full(inside.sum(), 0.125))
-    new = sparse.csr_matrix(
+    new = sparse.csr_array(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (len(unique), n_vertices)
     )
     a, b, c = triangles.T
     ab, bc, ca = (edge_of + n_vertices).T
     finer = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
-    return sparse.vstack([_smoothed(unique, boundary, n_vertices), new]).tocsr(), finer
+    return sparse.csr_array(sparse.vstack([_smoothed(unique, boundary, n_vertices), new])), finer
 
 
-def _smoothed(edges: np.ndarray, boundary: np.ndarray, n_vertices: int) -> sparse.csr_matrix:
+def _smoothed(edges: np.ndarray, boundary: np.ndarray, n_vertices: int) -> sparse.csr_array:
     """Loop's rule for the old vertices; on a boundary only the boundary's own neighbours count."""
     on_boundary = np.zeros(n_vertices, dtype=bool)
     on_boundary[edges[boundary]] = True
@@ -248,5 +245,5 @@ def _smoothed(edges: np.ndarray, boundary: np.ndarray, n_vertices: int) -> spars
     both = both[counts]
     valence = np.bincount(both[:, 0], minlength=n_vertices)
     share = np.where(on_boundary, 1 / 8, np.where(valence == 3, 3 / 16, 3 / (8 * np.maximum(valence, 1))))
-    neighbours = sparse.csr_matrix((share[both[:, 0]], (both[:, 0], both[:, 1])), (n_vertices, n_vertices))
-    return (neighbours + sparse.diags(1 - share * valence)).tocsr()
+    neighbours = sparse.csr_array((share[both[:, 0]], (both[:, 0], both[:, 1])), (n_vertices, n_vertices))
+    return sparse.csr_array(neighbours + sparse.diags_array(1 - share * valence))

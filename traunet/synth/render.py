@@ -11,9 +11,9 @@ import numpy as np
 def rasterize(points, triangles, uv, opaque, height, width):
     """Which triangle each pixel sees, and where in it.
 
-    points: (V, 3) float32, x and y in pixels (the centre of the first pixel is 0, 0) and depth, smaller is nearer;
-    triangles: (F, 3) int32; uv: (V, 2) float32 texture coordinates in texels; opaque: bool texture, False where the
-    surface is cut out. Returns (H, W) int32 triangle or -1, and (H, W, 2) float32 weights of its second and third corner.
+    points: (V, 3) float32, x and y in pixels (the first pixel's centre is 0, 0) and depth, smaller is nearer;
+    triangles: (F, 3) int32; uv: (V, 2) float32, in texels; opaque: bool texture, False where it is cut out.
+    Returns (H, W) int32 triangle or -1, and (H, W, 2) float32 weights of its second and third corner.
     """
     nearest = np.full((height, width), np.float32(np.inf))
     seen = np.full((height, width), -1, np.int32)
@@ -71,8 +71,9 @@ def vertex_normals(points, triangles):
 def shade(seen, weights, triangles, uv, normals, shadow, gloss, texture, light, ambient, image):
     """Paint what is seen into `image`, (H, W, 3) float32 in linear light, in place.
 
-    texture: (T, S, 3) float32; normals: (V, 3) in camera axes (z towards the camera); shadow, gloss: (V,) how dark a
-    place lies and how it shines; light: (3,) direction to the lamp times its strength; ambient: strength from everywhere.
+    texture: (T, S, 3) float32; normals: (V, 3) in camera axes (z towards the camera); shadow, gloss: (V,) how
+    dark a place lies and how it shines; light: (3,) direction to the lamp times its strength; ambient: the
+    strength of the light from everywhere.
     """
     height, width = seen.shape
     strength = np.sqrt(light[0] ** 2 + light[1] ** 2 + light[2] ** 2)

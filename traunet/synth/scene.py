@@ -1,6 +1,6 @@
 """A head before a camera: light, lens, background, and one rendered frame with all that is known about it."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,20 +8,12 @@ import numpy as np
 from traunet.facs import landmarks_from_68
 from traunet.synth import texture
 from traunet.synth.head import MOVING, Head, Moment, fine_topology
-from traunet.synth.mesh import IBUG_68, INNER_LIP
+from traunet.synth.mesh import IBUG_68, INNER_LIP, face_mesh
 from traunet.synth.render import interpolate, rasterize, shade, vertex_normals
 
 SUPERSAMPLING = 2
 MOUTH_DEPTH = 26.0  # units from the lips to the back of the mouth
 FOLLOWING = 0.35  # the share of the head's turn that the neck and the shoulders follow
-
-
-@dataclass(frozen=True)
-class View:
-    """A surface as the camera sees it: picture coordinates and depth, and the same head's axes for the light."""
-
-    points: np.ndarray  # (V, 3): x and y in pixels, depth in units
-    solid: np.ndarray  # (V, 3) camera axes, units
 
 
 class Scene:
@@ -31,14 +23,14 @@ class Scene:
         self.head = Head(rng)
         self.height, self.width = height, width
         self.distance = rng.uniform(750, 1300)
-        self.face_height = rng.uniform(0.46, 0.54) * height  # pixels that 200 units take
+        self.face_height = rng.uniform(0.50, 0.58) * height  # pixels that 200 units take
         self.center = np.array([width * rng.uniform(0.46, 0.54), height * rng.uniform(0.44, 0.5)])
         self.tilt = rng.normal(0, [0.07, 0.05, 0.03])
         lamp = np.array([rng.normal(0, 0.55), rng.uniform(0.1, 0.8), 1.0])
         self.light = (rng.uniform(0.55, 0.85) * lamp / np.linalg.norm(lamp)).astype(np.float32)
         self.tint = 1 + rng.normal(0, 0.04, 3)
         self.ambient = np.float32(rng.uniform(0.32, 0.5))
-        self.exposure = rng.uniform(0.85, 1.1)
+        self.exposure = rng.uniform(0.8, 1.02)
         self.background = _background(rng, height, width)
         self.noise = rng.normal(0, rng.uniform(0.8, 2.2), (height + 64, width + 64, 1)).astype(np.float32)
         self.folds = texture.folds()
@@ -47,21 +39,24 @@ class Scene:
     def _assemble(self) -> None:
         """Number all vertices and triangles: the face, the mouth behind the lips, then the rigid parts."""
         matrix, triangles = fine_topology()
-        n_face, n_ring = matrix.shape[0], len(INNER_LIP)
+        uv = [matrix @ texture.face_uv(face_mesh().vertices)]
+        n_face, n_ring = len(uv[0]), len(INNER_LIP)
         back = n_face + np.arange(n_ring)
         ring, following = np.array(INNER_LIP), np.roll(np.array(INNER_LIP), -1)
         bag = [np.stack([ring, following, back], 1), np.stack([following, np.roll(back, -1), back], 1)]
         bag.append(np.stack([back, np.roll(back, -1), np.full(n_ring, n_face + n_ring)], 1))
         faces, start = [triangles, *bag], n_face + n_ring + 1
         mouth_uv = np.full((n_ring + 1, 2), [texture.PLAIN[0] + 41.0, texture.PLAIN[1] + 9.0])
-        uv = [matrix @ texture.face_uv(_template()), mouth_uv]
+        uv.append(mouth_uv)
         shadow, gloss = [np.ones(n_face), np.full(n_ring + 1, 0.3)], [np.full(n_face, 0.07), np.zeros(n_ring + 1)]
         self.spans = {}
         for name, part in self.head.parts.items():
             faces.append(part.triangles + start)
             self.spans[name] = slice(start, start + len(part.vertices))
             start += len(part.vertices)
-            uv.append(part.uv), shadow.append(part.shadow), gloss.append(np.full(len(part.vertices), part.gloss))
+            uv.append(part.uv)
+            shadow.append(part.shadow)
+            gloss.append(np.full(len(part.vertices), part.gloss))
         self.triangles = np.concatenate(faces).astype(np.int32)
         self.uv = np.clip(np.concatenate(uv), 0, np.array(texture.ATLAS[::-1]) - 1.01).astype(np.float32)
         self.shadow = np.concatenate(shadow).astype(np.float32)
@@ -89,7 +84,7 @@ class Scene:
         for name in MOVING:
             span = self.spans[name]
             turned[span] = (solid[span] - pivot) @ _rotation(*(FOLLOWING * turn)).T + pivot
-        return turned + [*moment.shift, 0]
+        return turned + np.array([*moment.shift, 0.0])
 
     def _project(self, solid: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """Camera axes -> x, y in pixels of a picture `scale` times as large, and depth."""
@@ -140,24 +135,16 @@ class Scene:
         return np.clip(255 * cv2.pow(exposed, 1 / 2.2) + noise, 0, 255).astype(np.uint8)
 
     def displacement(self, moment: Moment, au: str) -> np.ndarray:
-        """How far this AU moves what each pixel shows, against the same moment without it: (H, W, 2) pixels, x and y."""
-        without = Moment(
-            {k: v for k, v in moment.intensities.items() if k != au},
-            moment.blink,
-            moment.gaze,
-            moment.turn,
-            moment.shift,
-        )
+        """How far this AU moves what each pixel shows, against the same moment without it.
+
+        Returns (H, W, 2), pixels to the right and down.
+        """
+        others = {name: value for name, value in moment.intensities.items() if name != au}
+        without = replace(moment, intensities=others)
         here = self._project(self._solid(self.head.face(moment), moment))
         there = self._project(self._solid(self.head.face(without), without))
         seen, weights = self._seen(here, 1)
         return interpolate(seen, weights, self.triangles, (here - there)[:, :2])
-
-
-def _template() -> np.ndarray:
-    from traunet.synth.mesh import face_mesh
-
-    return face_mesh().vertices
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -169,9 +156,15 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return about_z @ about_x @ about_y
 
 
+def _muted(rng: np.random.Generator, darkest: float, lightest: float) -> tuple[float, float, float]:
+    """A colour as rooms have them: a grey with a little hue."""
+    r, g, b = np.clip(rng.uniform(darkest, lightest) + rng.normal(0, 22, 3), 0, 255)
+    return float(r), float(g), float(b)
+
+
 def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A wall out of focus, in linear light, float32."""
-    wall = np.tile(rng.uniform(40, 205, 3), (height, width, 1))
+    wall = np.tile(_muted(rng, 50, 205), (height, width, 1))
     for _ in range(rng.integers(2, 6)):
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         w, h = rng.uniform(0.1, 0.6, 2) * [width, height]
@@ -179,7 +172,7 @@ def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray
             wall,
             (int(x - w), int(y - h)),
             (int(x + w), int(y + h)),
-            tuple(map(float, rng.uniform(30, 220, 3))),
+            _muted(rng, 35, 215),
             -1,
         )
     wall = cv2.GaussianBlur(wall, (0, 0), 0.035 * height)

@@ -53,7 +53,7 @@ def random_colors(rng: np.random.Generator) -> Colors:
         hair=np.clip(hair, 8, 250),
         brows=np.clip(hair * rng.uniform(0.5, 0.85), 8, 250),
         iris=_between(IRIS_TONES, rng.uniform(0, 3 if dark < 0.5 else 0.8)),
-        cloth=rng.uniform(25, 215, 3),
+        cloth=np.clip(rng.uniform(30, 190) + rng.normal(0, 30, 3), 5, 250),
         teeth=np.array([226, 220, 206]) * rng.uniform(0.88, 1.0),
         brow_thickness=rng.uniform(0.6, 1.25),
         beard=max(0.0, rng.uniform(-0.5, 0.45)),

@@ -120,7 +120,8 @@ def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
     with av.open(str(video), "w") as container:
         stream = container.add_stream("mjpeg", rate=config.fps)
         stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuvj444p"
-        stream.options = {"q:v": "2", "threads": "1"}
+        stream.bit_rate, stream.codec_context.qmin, stream.codec_context.qmax = 10**9, 1, 2  # near lossless
+        stream.codec_context.thread_count = 1
         for index, moment in enumerate(performance.moments):
             image, landmarks = stage.render(moment, index)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
