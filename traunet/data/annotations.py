@@ -1,0 +1,137 @@
+"""What DISFA says about one subject's frames: intensities in text files, landmarks in MATLAB files."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.io
+
+from traunet.facs import DISFA_AUS, MAX_INTENSITY, N_LANDMARKS
+
+NO_LANDMARKS = "no landmarks"
+DAMAGED_LANDMARKS = "damaged landmarks"
+# DISFA itself lacks one landmark file (SN031's l03631) and has one too many for some subjects: no warning then.
+TOLERATED_FILES = 1
+
+
+def find(folder: Path, pattern: str) -> Path | None:
+    """The first child whose whole name matches, without regard to case: users rename and unpack differently."""
+    matches = (child for child in sorted(folder.iterdir()) if re.fullmatch(pattern, child.name, re.IGNORECASE))
+    return next(matches, None)
+
+
+def read_labels(folder: Path, subject: str) -> pd.DataFrame:
+    """The twelve intensities of every frame of a subject."""
+    own = find(folder, subject)
+    files = {au: own and find(own, rf"{subject}_{au}\.txt") for au in DISFA_AUS}
+    missing = [f"{subject}_{au.lower()}.txt" for au, path in files.items() if path is None]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder / subject}: {subject} has no labels {', '.join(missing)}; add them or leave the subject out"
+        )
+    columns = {au: _read_intensities(path) for au, path in files.items() if path}
+    longest = max(len(column) for column in columns.values())
+    for au, column in columns.items():
+        if len(column) != longest:
+            raise ValueError(
+                f"{files[au]}: {len(column)} lines where another AU of {subject} has {longest}; restore the file"
+            )
+    return pd.DataFrame(columns)
+
+
+def _read_intensities(path: Path) -> np.ndarray:
+    """Lines `frame,intensity` without a header; frames count from 1, intensities go from 0 to 5 (A to E)."""
+    try:
+        lines = pd.read_csv(path, header=None, dtype="int64").to_numpy()
+    except ValueError as error:
+        raise ValueError(f"{path}: every line must read 'frame,intensity' ({error}); restore the file") from error
+    if lines.shape[1] != 2:
+        raise ValueError(
+            f"{path}: {lines.shape[1]} columns where 'frame,intensity' was expected; restore the file"
+        )
+    frame, intensity = lines.T
+    wrong = (frame != np.arange(1, len(frame) + 1)) | (intensity < 0) | (intensity > MAX_INTENSITY)
+    if wrong.any():
+        line = int(wrong.argmax())
+        raise ValueError(
+            f"{path}: line {line + 1} reads {frame[line]},{intensity[line]}, but frames must count 1, 2, 3, … and "
+            f"intensities lie in 0 to {MAX_INTENSITY}; restore the file"
+        )
+    return intensity.astype(np.int8)
+
+
+def frame_of(name: str) -> int | None:
+    """The frame, from 1, of a landmark file: `SN001_0000_lm.mat` counts from 0, `l00001_lm.mat` from 1."""
+    from_zero = re.fullmatch(r"(?i)sn\d+_(\d+)_lm\.mat", name)
+    from_one = re.fullmatch(r"(?i)l(\d+)_lm\.mat", name)
+    if from_zero:
+        return int(from_zero[1]) + 1
+    return int(from_one[1]) if from_one else None
+
+
+def _landmark_files(folder: Path, subject: str) -> dict[int, Path]:
+    own = find(folder, subject)
+    inner = own and find(own, "tmp_frame_lm")
+    if inner is None:
+        raise FileNotFoundError(f"{folder / subject / 'tmp_frame_lm'}: no landmarks of {subject}; add the folder")
+    files: dict[int, Path] = {}
+    for path in sorted(inner.iterdir()):
+        frame = frame_of(path.name)
+        if frame is not None and files.setdefault(frame, path) != path:
+            raise ValueError(f"{path}: a second file for frame {frame}, beside {files[frame].name}; remove one")
+    if not files:
+        raise FileNotFoundError(
+            f"{inner}: no file such as {subject}_0000_lm.mat or l00001_lm.mat; unpack them here"
+        )
+    return files
+
+
+def read_landmarks(
+    folder: Path, subject: str, n_frames: int, first_pixel: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Landmarks (frames, 66, 2), the reason why each frame has none ('' if it has), and what to warn of."""
+    files = _landmark_files(folder, subject)
+    landmarks = np.full((n_frames, N_LANDMARKS, 2), np.nan, dtype=np.float32)
+    reason = np.full(n_frames, "", dtype=object)
+    missing = [frame for frame in range(1, n_frames + 1) if frame not in files]
+    reason[np.array(missing, dtype=int) - 1] = NO_LANDMARKS
+    damaged = []
+    for frame in sorted(files.keys() & set(range(1, n_frames + 1))):
+        try:
+            landmarks[frame - 1] = _read_points(files[frame]) - first_pixel
+        except ValueError as error:
+            reason[frame - 1] = DAMAGED_LANDMARKS
+            damaged.append(str(error))
+    extra = len(files) - (n_frames - len(missing))
+    return landmarks, reason, _landmark_notes(subject, next(iter(files.values())).parent, missing, damaged, extra)
+
+
+def _landmark_notes(subject: str, folder: Path, missing: list[int], damaged: list[str], extra: int) -> list[str]:
+    notes = []
+    if len(missing) > TOLERATED_FILES:
+        notes.append(
+            f"{folder}: {len(missing)} frames of {subject} have no landmark file (the first is frame "
+            f"{missing[0]}) and are kept out as '{NO_LANDMARKS}'; unpack the landmarks again"
+        )
+    if damaged:
+        notes.append(
+            f"{damaged[0]}; {len(damaged)} such frames of {subject} are kept out as '{DAMAGED_LANDMARKS}'; "
+            f"restore the landmark files"
+        )
+    if extra > TOLERATED_FILES:
+        notes.append(f"{folder}: {extra} landmark files of {subject} belong to no labelled frame and are ignored")
+    return notes
+
+
+def _read_points(path: Path) -> np.ndarray:
+    """The 66 points of one `.mat` file, as they are written; ValueError says what is wrong with them."""
+    try:
+        points = np.asarray(scipy.io.loadmat(path, variable_names=["pts"])["pts"], dtype=np.float64)
+    except Exception as error:  # a damaged .mat can raise nearly anything from within SciPy
+        raise ValueError(f"{path}: cannot be read as landmarks ({type(error).__name__}: {error})") from error
+    if points.shape != (N_LANDMARKS, 2):
+        raise ValueError(f"{path}: 'pts' has the shape {points.shape}, not ({N_LANDMARKS}, 2)")
+    if not np.isfinite(points).all():
+        raise ValueError(f"{path}: 'pts' holds {int((~np.isfinite(points)).sum())} values that are not finite")
+    return points

@@ -1,0 +1,213 @@
+"""DISFA as it lies on disk, read into one table of frames. Its quirks are handled here and nowhere else.
+
+"DISFA contains videos from 27 individuals. AUs were coded frame-by-frame, and 66 landmarks were annotated by AAM
+(bad annotations has been marked)." (section 4.1)
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from traunet.data.annotations import find, read_labels, read_landmarks
+from traunet.data.video import count_frames
+
+# The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
+BAD_FRAMES: dict[str, tuple[tuple[int, int], ...]] = {
+    "SN001": ((398, 420), (3190, 3243)),
+    "SN002": ((800, 826),),
+    "SN004": ((4541, 4555),),
+    "SN006": ((1349, 1405),),
+    "SN009": ((1736, 1808), (1851, 1885)),
+    "SN011": ((4529, 4533), (4830, 4845)),
+    "SN021": (
+        *((574, 616), (985, 1164), (1190, 1205), (1305, 1338)),
+        *((1665, 1710), (1862, 2477), (2554, 4657), (4710, 4722)),
+    ),
+    "SN023": ((1021, 1049), (3378, 3557), (3584, 3668), (4547, 4621), (4741, 4772), (4825, 4845)),
+    "SN025": ((4596, 4662), (4816, 4835)),
+    "SN027": ((3461, 3494), (4738, 4785)),
+    "SN028": ((1875, 1885), (4571, 4690)),
+    "SN029": ((4090, 4543),),
+    "SN030": ((939, 962), (1406, 1422), (2100, 2132), (2893, 2955)),
+}
+BAD_FRAMES_FILE = "bad_frames.csv"  # columns subject,first,last; where a tree ships one, it replaces the log above
+SYNTHETIC_MARK = "SYNTHETIC.json"  # stands at the root of a tree that traunet.synth rendered
+
+MARKED_BAD = "marked bad"
+NOT_DECODABLE = "not decodable"
+
+FIRST_PIXEL = 1
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A DISFA tree, read.
+
+    `frames` has one row per labelled frame: `subject`, `frame` (from 1), the intensities of the twelve AUs,
+    `usable`, and `reason` (why it is not usable, else ''). `landmarks` holds (frames, 66, 2) pixel coordinates
+    per subject, counted from 0, NaN where there are none. `notes` are the warnings given while reading.
+    """
+
+    root: Path
+    frames: pd.DataFrame
+    landmarks: dict[str, np.ndarray]
+    videos: dict[str, Path]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(self.videos)
+
+    @property
+    def synthetic(self) -> bool:
+        return (self.root / SYNTHETIC_MARK).is_file()
+
+    @property
+    def dataset(self) -> str:
+        """The name that every page and table must show."""
+        return "synthetic DISFA" if self.synthetic else "DISFA"
+
+    def report(self) -> pd.DataFrame:
+        """Frames per subject: how many, how many usable, and how many kept out for each reason."""
+        return count_reasons(self.frames)
+
+
+@dataclass(frozen=True)
+class _Folders:
+    videos: Path
+    labels: Path
+    landmarks: Path
+
+
+def count_reasons(frames: pd.DataFrame) -> pd.DataFrame:
+    """One row per subject and a last row `all`: `frames`, `usable`, and a column for each reason met."""
+    reason = frames["reason"].where(~frames["usable"], "usable")
+    counts = pd.crosstab(frames["subject"], reason)
+    columns = ["usable", *sorted(set(counts.columns) - {"usable"})]
+    counts = counts.reindex(columns=columns, fill_value=0)
+    counts.insert(0, "frames", counts.sum(axis=1))
+    counts.loc["all"] = counts.sum()
+    return counts.rename_axis(index="subject", columns=None)
+
+
+def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: int = FIRST_PIXEL) -> Tree:
+    """Read the labels and landmarks of a DISFA tree, real or synthetic, and find its videos.
+
+    File names match without regard to case. `subjects` limits the reading (default: all that are there).
+    Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` is subtracted; the data set does
+    not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
+
+    Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read.
+    Frames that cannot be used are kept, marked with a reason, counted, and warned of.
+    """
+    root = Path(root)
+    folders = _folders(root)
+    videos = _videos(folders.videos)
+    bad = _bad_frames(root)
+    parts, landmarks, notes = [], {}, []
+    chosen = _chosen(root, folders, videos, subjects)
+    for subject in chosen:
+        frames, landmarks[subject], subject_notes = _read_subject(
+            folders, subject, videos.get(subject), bad.get(subject, ()), first_pixel
+        )
+        parts.append(frames)
+        notes += subject_notes
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    table = pd.concat(parts, ignore_index=True)
+    return Tree(root, table, landmarks, {subject: videos[subject] for subject in chosen}, tuple(notes))
+
+
+def _folders(root: Path) -> _Folders:
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"{root}: no such folder; give the folder that holds DISFA, or make one: traunet synth"
+        )
+    patterns = {
+        "Videos_LeftCamera": "videos?_leftcamera",
+        "ActionUnit_Labels": "actionunit_labels",
+        "Landmark_Points": "landmark_points",
+    }
+    found = {name: find(root, pattern) for name, pattern in patterns.items()}
+    missing = [name for name, folder in found.items() if folder is None or not folder.is_dir()]
+    if missing:
+        raise FileNotFoundError(
+            f"{root}: no folder {' or '.join(missing)}; give the folder that holds {', '.join(patterns)}"
+        )
+    return _Folders(*(folder for folder in found.values() if folder is not None))
+
+
+def _videos(folder: Path) -> dict[str, Path]:
+    names = {
+        path: re.fullmatch(r"leftvideo(sn\d+)_comp\.\w+", path.name, re.IGNORECASE) for path in folder.iterdir()
+    }
+    return {match[1].upper(): path for path, match in sorted(names.items()) if match}
+
+
+def _chosen(root: Path, folders: _Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:
+    labelled = {path.name.upper() for path in folders.labels.iterdir() if re.fullmatch(r"(?i)sn\d+", path.name)}
+    present = sorted(labelled | set(videos))
+    if not present:
+        raise FileNotFoundError(
+            f"{root}: no subject; expected videos such as {folders.videos}/LeftVideoSN001_comp.avi"
+        )
+    unknown = sorted(set(subjects or ()) - set(present))
+    if unknown:
+        raise ValueError(f"{root}: no subject {', '.join(unknown)}; there are {', '.join(present)}")
+    return present if subjects is None else sorted(set(subjects))
+
+
+def _read_subject(
+    folders: _Folders, subject: str, video: Path | None, bad: Iterable[tuple[int, int]], first_pixel: int
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    if video is None:
+        raise FileNotFoundError(
+            f"{folders.videos}: no video of {subject}, which has labels; add LeftVideo{subject}_comp.avi or "
+            f"remove its labels"
+        )
+    labels = read_labels(folders.labels, subject)
+    landmarks, reason, notes = read_landmarks(folders.landmarks, subject, len(labels), first_pixel)
+    shown = count_frames(video)
+    reason[shown:] = NOT_DECODABLE
+    notes += _length_notes(video, shown, len(labels))
+    for first, last in bad:
+        reason[first - 1 : last] = MARKED_BAD
+    labels.insert(0, "frame", np.arange(1, len(labels) + 1))
+    labels.insert(0, "subject", subject)
+    return labels.assign(usable=reason == "", reason=reason.astype(str)), landmarks, notes
+
+
+def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
+    if shown < labelled:
+        return [
+            f"{video}: {shown} frames for {labelled} labels; the last {labelled - shown} frames are kept out as "
+            f"'{NOT_DECODABLE}'; if the video was cut short, copy it again"
+        ]
+    if shown > labelled:
+        return [f"{video}: {shown} frames for {labelled} labels; the last {shown - labelled} frames are ignored"]
+    return []
+
+
+def _bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
+    """The tree's own log of bad frames if it ships one, else the data set's; ranges past the end fall away."""
+    path = find(root, re.escape(BAD_FRAMES_FILE))
+    if path is None:
+        return {subject: list(ranges) for subject, ranges in BAD_FRAMES.items()}
+    try:
+        log = pd.read_csv(path, dtype={"first": "int64", "last": "int64"})
+        subjects, first, last = (log[name].to_numpy() for name in ("subject", "first", "last"))
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path}: must have the columns subject, first, last, with whole numbers ({error})"
+        ) from error
+    if ((first < 1) | (last < first)).any():
+        raise ValueError(f"{path}: every range must have 1 <= first <= last; correct the file")
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for subject, *ends in zip(subjects, first.tolist(), last.tolist(), strict=True):
+        ranges.setdefault(str(subject).upper(), []).append((ends[0], ends[1]))
+    return ranges
