@@ -1,0 +1,237 @@
+"""A store gives back what the videos showed, in any order and to any process, and is whole or not there."""
+
+import json
+import multiprocessing
+import os
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trees
+
+from traunet.config import AlignConfig
+from traunet.data import store as store_module
+from traunet.data.align import nose_midpoint
+from traunet.data.disfa import read_tree
+from traunet.data.store import AlignedStore, prepare
+from traunet.facs import CHIN, DISFA_AUS
+
+CONFIG = AlignConfig(size=64)
+
+
+def prepared(root: Path, out: Path, config: AlignConfig = CONFIG, workers: int = 1, **settings) -> AlignedStore:
+    return prepare(read_tree(root), out, config, workers=workers, progress=False, **settings)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = trees.write_tree(tmp_path_factory.mktemp("data") / "DISFA", missing=[("SN031", 4)])
+    (folder / "bad_frames.csv").write_text("subject,first,last\nSN001,2,3\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(root, tmp_path_factory) -> AlignedStore:
+    return prepared(root, tmp_path_factory.mktemp("stores") / "store")
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_labelled_frame_has_a_row_and_every_usable_one_a_picture(store):
+    assert len(store) == 18
+    assert list(store.frames.columns) == ["subject", "frame", *DISFA_AUS, "usable", "reason"]
+    unusable = store.frames[~store.frames["usable"]]
+    assert list(zip(unusable["subject"], unusable["frame"], unusable["reason"], strict=True)) == [
+        ("SN001", 2, "marked bad"),
+        ("SN001", 3, "marked bad"),
+        ("SN031", 4, "no landmarks"),
+    ]
+    assert set(store.usable) == set(range(18)) - set(unusable.index)
+    for i in unusable.index:
+        assert np.isnan(store.landmarks(i)).all()
+        with pytest.raises(ValueError, match=r"has no picture \((marked bad|no landmarks)\)"):
+            store.image(i)
+
+
+def test_a_picture_is_that_of_its_row(store):
+    for i in store.usable:
+        image = store.image(i)
+        assert image.shape == (64, 64, 3)
+        assert image.dtype == np.uint8
+        assert np.median(image) == pytest.approx(trees.grey_of(store.frames["frame"][i]), abs=4)
+
+
+def test_picture_and_landmarks_are_aligned(store):
+    for i in store.usable:
+        points = store.landmarks(i)
+        np.testing.assert_allclose(nose_midpoint(points), [31.5, 31.5], atol=1e-3)
+        np.testing.assert_allclose(points[CHIN], [31.5, 0.95 * 64 - 0.5], atol=1e-3)
+        rows, columns = np.nonzero(np.abs(store.image(i).astype(int) - trees.RED).sum(axis=2) < 120)
+        assert rows.mean() == pytest.approx(31.5, abs=1)
+        assert columns.mean() == pytest.approx(31.5, abs=1)
+
+
+def test_labels_reach_the_store_unchanged(store):
+    for subject in ("SN001", "SN031"):
+        rows = store.frames[store.frames["subject"] == subject]
+        np.testing.assert_array_equal(rows[list(DISFA_AUS)], trees.intensities_of(subject, 6))
+
+
+def test_many_pictures_come_in_the_order_asked_for(store):
+    order = store.usable[::-1]
+    np.testing.assert_array_equal(store.images(order), [store.image(i) for i in order])
+    assert store.images([]).shape == (0, 64, 64, 3)
+
+
+def test_the_manifest_tells_where_the_store_comes_from(store):
+    manifest = json.loads((store.path / "manifest.json").read_text())
+    assert manifest == store.manifest
+    assert manifest["counts"] == {"frames": 18, "usable": 15, "marked bad": 2, "no landmarks": 1}
+    assert (manifest["dataset"], manifest["synthetic"], manifest["source"]) == ("DISFA", False, "DISFA")
+    assert store.align == CONFIG
+    assert store.size == 64
+    assert {"traunet", "numpy", "opencv", "av", "python"} == set(manifest["versions"])
+
+
+def test_a_synthetic_tree_makes_a_store_that_says_so(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"], frames=2)
+    (root / "SYNTHETIC.json").write_text("{}")
+    assert prepared(root, tmp_path / "store").manifest["dataset"] == "synthetic DISFA"
+
+
+def test_several_processes_write_the_same_store_as_one(root, store, tmp_path):
+    twin = prepared(root, tmp_path / "twin", workers=2)
+    assert twin.fingerprint == store.fingerprint
+    np.testing.assert_array_equal(twin.images(twin.usable), store.images(store.usable))
+
+
+def test_the_fingerprint_follows_labels_pictures_and_settings(root, store, tmp_path):
+    seen = {store.fingerprint, prepared(root, tmp_path / "other", AlignConfig(size=48)).fingerprint}
+    changed = trees.write_tree(tmp_path / "changed")
+    seen.add(prepared(changed, tmp_path / "a").fingerprint)
+    trees.write_labels(changed, "SN001", 5 - trees.intensities_of("SN001", 6))
+    seen.add(prepared(changed, tmp_path / "b").fingerprint)
+    trees.write_video(trees.video_file(changed, "SN001"), [np.full((96, 128, 3), 99, np.uint8)] * 6)
+    seen.add(prepared(changed, tmp_path / "c").fingerprint)
+    assert len(seen) == 5
+
+
+def test_a_store_travels_to_another_process(store):
+    again = pickle.loads(pickle.dumps(store))
+    i = int(store.usable[0])
+    np.testing.assert_array_equal(again.image(i), store.image(i))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool:
+        np.testing.assert_array_equal(pool.submit(store.image, i).result(timeout=60), store.image(i))
+
+
+def test_progress_is_a_plain_line_per_subject_in_a_log(root, tmp_path, capsys):
+    prepare(read_tree(root), tmp_path / "store", CONFIG, workers=1)
+    assert capsys.readouterr().err.splitlines() == [
+        "aligned SN001 (1/3): 4 frames",
+        "aligned SN006 (2/3): 6 frames",
+        "aligned SN031 (3/3): 5 frames",
+    ]
+
+
+def test_frames_that_break_while_decoding_are_kept_out_and_warned_of(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    trees.spoil_frame(trees.video_file(root, "SN001"), 3)
+    with pytest.warns(UserWarning, match=r"SN001_comp\.avi: 1 more frames of SN001 .* 'not decodable'"):
+        made = prepared(root, tmp_path / "store")
+    assert made.frames["reason"].tolist() == ["", "", "not decodable", "", "", ""]
+    assert np.median(made.image(3)) == pytest.approx(trees.grey_of(4), abs=4)
+
+
+def test_landmarks_without_extent_are_kept_out_and_warned_of(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    trees.write_landmarks(trees.landmark_file(root, "SN001", 5), np.full((66, 2), 40.0))
+    with pytest.warns(UserWarning, match="1 more frames of SN001 are kept out as 'landmarks are no face'"):
+        made = prepared(root, tmp_path / "store")
+    assert made.frames["reason"].tolist() == ["", "", "", "", "landmarks are no face", ""]
+
+
+def test_a_tree_without_a_usable_frame_makes_no_store(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    (root / "bad_frames.csv").write_text("subject,first,last\nSN001,1,6\n")
+    with pytest.raises(ValueError, match=r"not one frame can be used .*'marked bad': 6"):
+        prepared(root, tmp_path / "store")
+    assert leftovers(tmp_path) == ["DISFA"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_video_that_fails_on_the_way_leaves_nothing_behind(tmp_path, workers):
+    root = trees.write_tree(tmp_path / "DISFA")
+    tree = read_tree(root)
+    trees.video_file(root, "SN031").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"SN031_comp\.avi: empty, truncated or not a video"):
+        prepare(tree, tmp_path / "store", CONFIG, workers=workers, progress=False)
+    assert leftovers(tmp_path) == ["DISFA"]
+
+
+def test_an_interruption_leaves_nothing_behind(root, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, "_join", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(root, tmp_path / "store")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_store_made_with_other_settings_is_refused_and_both_are_named(root, store):
+    both = "size 64, .* but size 96, .* is asked for"
+    with pytest.raises(ValueError, match=both):
+        AlignedStore.open(store.path, AlignConfig(size=96))
+    with pytest.raises(ValueError, match=both):
+        prepared(root, store.path, AlignConfig(size=96))
+    assert AlignedStore.open(store.path, CONFIG).fingerprint == store.fingerprint
+
+
+def test_an_existing_store_is_replaced_only_when_asked(root, tmp_path):
+    first = prepared(root, tmp_path / "store")
+    with pytest.raises(ValueError, match="there is a store already"):
+        prepared(root, tmp_path / "store")
+    second = prepared(root, tmp_path / "store", AlignConfig(size=48), replace=True)
+    assert (first.size, second.size) == (64, 48)
+    assert leftovers(tmp_path) == ["store"]
+
+
+def test_a_folder_that_is_no_store_is_never_overwritten(root, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    for out in (tmp_path / "thesis", tmp_path / "thesis" / "chapter.txt"):
+        with pytest.raises(ValueError, match="is no store of aligned frames"):
+            prepared(root, out, replace=True)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_opening_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: no store of aligned frames; make one"):
+        AlignedStore.open(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["images.bin", "frames.parquet", "landmarks.npy", "manifest.json"])
+def test_a_damaged_store_is_refused(root, tmp_path, name):
+    file = prepared(root, tmp_path / "store").path / name
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(ValueError, match=r"the store is damaged .*; delete it and prepare it again"):
+        AlignedStore.open(tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["images.bin", "frames.parquet", "landmarks.npy"])
+def test_a_store_that_lacks_a_file_is_refused(root, tmp_path, name):
+    (prepared(root, tmp_path / "store").path / name).unlink()
+    with pytest.raises(ValueError, match="the store is damaged"):
+        AlignedStore.open(tmp_path / "store")
+
+
+def test_a_damaged_picture_is_refused(root, tmp_path):
+    made = prepared(root, tmp_path / "store")
+    (made.path / "images.bin").write_bytes(bytes((made.path / "images.bin").stat().st_size))
+    with pytest.raises(ValueError, match=r"images\.bin: picture 0 is damaged"):
+        made.image(0)
