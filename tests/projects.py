@@ -1,0 +1,77 @@
+"""A book of one page of prose and one notebook, as small as can be, for tests of the way to the site."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from traunet.config import SMOKE
+from traunet.workspace import PROJECT, Workspace
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+NUMBERS = {
+    "table2.tranet.pooled.Avg": {"value": 51.26, "runs": ["r1"], "dataset": "synthetic DISFA", "profile": "smoke"}
+}
+PROSE = (
+    "# Intro\n\nThe whole network reaches {res}`table2.tranet.pooled.Avg:.1f` on average, on $x^2$ unseen heads.\n"
+)
+
+
+class FinishedWorkspace(Workspace):
+    """A workspace in which all but the notebooks and the site is done."""
+
+    @property
+    def dataset(self) -> str:
+        return "synthetic DISFA"
+
+    def results(self) -> Path:
+        folder = self.folder / "results"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.json").write_text(json.dumps(NUMBERS))
+        return folder
+
+
+def workspace(root: Path) -> Workspace:
+    return FinishedWorkspace(SMOKE, root / "build")
+
+
+def figure_cell(source: str = "", **figure: str) -> NotebookNode:
+    return new_code_cell(
+        source, metadata={"mystnb": {"figure": {"caption": "A pixel.", "name": "fig-pixel", **figure}}}
+    )
+
+
+def chapter(*cells: NotebookNode) -> NotebookNode:
+    """A chapter with a heading and a parameters cell before the given cells."""
+    title = new_markdown_cell("# A chapter of data\n\nIt says what it is about, in a sentence or two.")
+    parameters = new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]})
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return new_notebook(cells=[title, parameters, *cells], metadata=kernel)
+
+
+def executed(notebook: NotebookNode) -> NotebookNode:
+    """The notebook as papermill leaves it, without the wait: every cell counted, figures shown."""
+    done = copy.deepcopy(notebook)
+    done.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    done.cells.insert(2, new_code_cell('profile = "smoke"', metadata={"tags": ["injected-parameters"]}))
+    for count, cell in enumerate((cell for cell in done.cells if cell.cell_type == "code"), start=1):
+        cell.execution_count = count
+        if "mystnb" in cell.metadata:
+            cell.outputs = [new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"})]
+    return done
+
+
+def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None = None) -> Path:
+    """Write the project with the real front doors, `_config.yml` and the book's extension."""
+    (root / "notebooks").mkdir(parents=True)
+    shutil.copy(PROJECT / "_config.yml", root)
+    for folder in ("_ext", "_static"):
+        shutil.copytree(PROJECT / "book" / folder, root / "book" / folder)
+    (root / "book" / "intro.md").write_text(prose)
+    nbformat.write(notebook or chapter(figure_cell("1 + 1")), root / "notebooks" / "01_data.ipynb")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n  - file: notebooks/01_data\n")
+    return root

@@ -1,0 +1,108 @@
+"""The gates that a notebook must pass before it may become a page."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+
+from tests.projects import chapter, executed, figure_cell
+from traunet import chapters
+from traunet.chapters import ChapterError
+
+third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+def write(path: Path, *cells) -> Path:
+    nbformat.write(chapter(*cells), path)
+    return path
+
+
+@third_party_noise
+def test_a_good_notebook_is_executed_with_its_parameter_and_says_what_it_was_made_with(tmp_path):
+    source = write(tmp_path / "01_data.ipynb", new_code_cell("print(profile)"))
+    done = chapters.read(
+        chapters.execute(source, tmp_path / "out" / "01_data.ipynb", {"profile": "demo"}, {"key": "k"})
+    )
+    assert done.cells[-1].outputs[0].text == "demo\n"
+    assert done.metadata["traunet"] == {"key": "k"}
+    assert not list((tmp_path / "out" / chapters.FAILED).iterdir())
+
+
+@third_party_noise
+def test_a_failing_notebook_is_an_error_and_is_kept_with_its_traceback(tmp_path):
+    source = write(tmp_path / "01_data.ipynb", new_code_cell("1 / 0"))
+    out = tmp_path / "out" / "01_data.ipynb"
+    with pytest.raises(
+        ChapterError, match=r"01_data\.ipynb: cell 3 raised ZeroDivisionError: division by zero; kept"
+    ):
+        chapters.execute(source, out, {"profile": "smoke"}, {})
+    kept = chapters.read(tmp_path / "out" / chapters.FAILED / "01_data.ipynb")
+    assert not out.exists()
+    assert "ZeroDivisionError" in "".join(chapters.code_cells(kept)[-1].outputs[0].traceback)
+
+
+def test_an_unknown_parameter_is_an_error_before_anything_runs(tmp_path):
+    source = write(tmp_path / "01_data.ipynb", new_code_cell("raise SystemExit"))
+    with pytest.raises(ChapterError, match="unknown parameter epochs; it has: profile"):
+        chapters.execute(source, tmp_path / "out.ipynb", {"epochs": 3}, {})
+
+
+def test_a_missing_notebook_and_a_file_that_is_none_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.ipynb"):
+        chapters.execute(tmp_path / "gone.ipynb", tmp_path / "out.ipynb", {}, {})
+    (tmp_path / "text.ipynb").write_text("no JSON")
+    with pytest.raises(ChapterError, match=r"text\.ipynb: not a notebook"):
+        chapters.read(tmp_path / "text.ipynb")
+
+
+def test_a_complete_notebook_has_no_faults():
+    source = chapter(figure_cell("draw()"), new_code_cell(""))
+    assert chapters.faults(executed(source), source) == []
+
+
+def test_a_cell_that_was_not_executed_is_a_fault():
+    source = chapter(new_code_cell("1"), new_code_cell("2"))
+    done = executed(source)
+    done.cells[-1].execution_count = None
+    assert chapters.faults(done, source) == ["code cell 4 was not executed"]
+
+
+def test_cells_executed_out_of_order_are_a_fault():
+    source = chapter(new_code_cell("1"), new_code_cell("2"))
+    done = executed(source)
+    done.cells[-1].execution_count, done.cells[-2].execution_count = 3, 4
+    assert chapters.faults(done, source) == [f"code cell {n} was executed out of order" for n in (3, 4)]
+
+
+def test_an_error_among_the_outputs_is_a_fault_even_if_execution_went_on():
+    source = chapter(new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}))
+    done = executed(source)
+    done.cells[-1].outputs = [new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])]
+    assert chapters.faults(done, source) == ["code cell 3 raised ZeroDivisionError"]
+
+
+def test_a_figure_that_is_not_shown_and_one_without_caption_are_faults():
+    source = chapter(figure_cell("draw()"), figure_cell("draw()", caption=""))
+    done = executed(source)
+    done.cells[-2].outputs = [new_output("stream", text="no picture")]
+    assert chapters.faults(done, source) == [
+        "code cell 3 should show a figure and shows none",
+        "code cell 4 makes a figure without a caption",
+    ]
+
+
+def test_a_table_that_is_not_shown_is_a_fault():
+    source = chapter(new_code_cell("table", metadata={"tags": ["table"]}))
+    assert chapters.faults(executed(source), source) == ["code cell 3 should show a table and shows none"]
+
+
+def test_outputs_of_another_version_of_the_source_are_a_fault():
+    before, after = chapter(new_code_cell("old()")), chapter(new_code_cell("new()"))
+    assert chapters.faults(executed(before), after) == ["it was executed from another version of its source"]
+
+
+def test_a_notebook_hangs_on_all_of_the_library_that_it_imports(tmp_path):
+    facs = write(tmp_path / "a.ipynb", new_code_cell("%matplotlib inline\nfrom traunet import facs"))
+    more = write(tmp_path / "b.ipynb", new_code_cell("from traunet import facs\nimport traunet.metrics"))
+    assert chapters.library_hash(facs) != chapters.library_hash(more)

@@ -1,0 +1,76 @@
+"""Folders that are kept while fresh: found if made from the same inputs, else made, and never half there."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
+
+
+def digest(inputs: Any) -> str:
+    """A short hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def listing(folder: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file below a folder: what tells quickly that none was changed."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+def is_fresh(folder: Path, key: str) -> bool:
+    """Whether the folder was made, completely, from the inputs that the key stands for."""
+    try:
+        return (folder / KEY).read_text().strip() == key
+    except FileNotFoundError:
+        return False
+
+
+def found_or_made(folder: Path, key: str, make: Callable[[Path], Any]) -> Path:
+    """Return the folder if it is fresh; else let `make` write it anew, and put that in its place.
+
+    `make` gets a path that does not exist yet. Of two processes that ask at once the second waits and finds. What
+    fails or is killed leaves the former folder as it was.
+    """
+    if is_fresh(folder, key):
+        return folder
+    with _alone(folder):
+        if not is_fresh(folder, key):
+            _replace(folder, lambda new: _make_with_key(new, key, make))
+    return folder
+
+
+def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Let `make` write the folder anew, found or not, and put that in its place; a failure leaves it as it was."""
+    with _alone(folder):
+        _replace(folder, make)
+    return folder
+
+
+def _alone(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.parent / f".{folder.name}.lock")
+
+
+def _make_with_key(new: Path, key: str, make: Callable[[Path], Any]) -> None:
+    make(new)
+    (new / KEY).write_text(key + "\n")
+
+
+def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
+    for leftover in folder.parent.glob(f".{folder.name}.part-*"):
+        shutil.rmtree(leftover)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
+    try:
+        make(scratch / folder.name)
+        if folder.exists():
+            folder.rename(scratch / "old")
+        (scratch / folder.name).rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,223 @@
+"""All that one profile's book is made from, in one folder: each stage is found, or made if it is missing or stale.
+
+A notebook, a command and the workflow all come through here, so that they agree on what exists and what is stale:
+
+    from traunet.workspace import Workspace
+    ws = Workspace.of("demo")
+    ws.run("tranet", 1).history
+
+The folder is `build/<profile>/`: `disfa` (the synthetic tree), `store`, `heads`, `heads_store` and `trunk` (other
+heads, and the trunk trained on them), `runs`, `results`, `notebooks` (executed), `book` (staged), `site/html`,
+`logs` and `done` (the marks by which Snakemake knows what is finished).
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, SynthConfig, TrunkConfig, canonical_json, named
+from traunet.keeping import digest, found_or_made, listing
+from traunet.provenance import code_hash, file_sha256, versions
+
+if TYPE_CHECKING:
+    from traunet.data.store import AlignedStore
+    from traunet.loop import Machine
+    from traunet.runs import Run
+
+PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
+FIRST_HEAD = 100  # the trunk's heads are SN100, SN101, ...: none of them is an official subject
+SYNTHETIC, REAL = "synthetic DISFA", "DISFA"
+PREPARING = ("traunet.data.disfa", "traunet.data.store")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One profile's folder below `root`, with DISFA and the trunk's weights if they are at hand."""
+
+    profile: Profile
+    root: Path = PROJECT / "build"
+    disfa: Path | None = None
+    weights: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        profile: str,
+        disfa: str | Path | None = None,
+        weights: str | Path | None = None,
+        root: str | Path | None = None,
+    ) -> "Workspace":
+        """The workspace of a profile, by its name.
+
+        What is not given comes from the environment (TRAUNET_DISFA, TRAUNET_WEIGHTS, TRAUNET_BUILD), through which
+        the workflow tells the notebooks; so a notebook needs no other parameter than its profile.
+        """
+        chosen = named("profile", profile, PROFILES)
+        folder = _path(root, "TRAUNET_BUILD") or PROJECT / "build"
+        return cls(chosen, folder, _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS"))
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.profile.name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables through which `Workspace.of` finds this workspace again in another process."""
+        given = {"TRAUNET_BUILD": self.root, "TRAUNET_DISFA": self.disfa, "TRAUNET_WEIGHTS": self.weights}
+        return {name: str(path.resolve()) if path else "" for name, path in given.items()}
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set, as every page and every number states it.
+
+        A folder given as DISFA may itself be a synthetic tree; the store's manifest knows.
+        """
+        return self.store().manifest["dataset"]
+
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether this is the paper's experiment: its settings on its data set."""
+        return self.profile.name == "paper" and self.dataset == REAL
+
+    def check(self) -> None:
+        """Raise at once, before hours of work, if something is missing that only the user can bring."""
+        again = f"make book PROFILE={self.profile.name}"
+        if self.disfa is None and self.profile.name == "paper":
+            raise ValueError(
+                f"profile 'paper' needs DISFA: {again} DISFA=dir WEIGHTS=file (data/README.md says how to get "
+                "it); without it, take the profile demo"
+            )
+        if self.disfa is not None and not self.disfa.is_dir():
+            raise FileNotFoundError(f"{self.disfa}: no such folder; DISFA must name the data set's top folder")
+        if self.weights is None and self.profile.trunk is None:
+            raise ValueError(f"profile {self.profile.name!r} needs the trunk's weights: {again} WEIGHTS=file")
+        if self.weights is not None and not self.weights.is_file():
+            raise FileNotFoundError(f"{self.weights}: no such file; WEIGHTS must name a file of trunk weights")
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """For each stage a hash of all that its result depends on: settings, data, and the library's source.
+
+        Computed once and before anything is made, so that the workflow can ask what is stale in a second or two.
+        The key of `runs` is coarser than the names of the runs, which hang on the content of the data.
+        """
+        from traunet.runs import run_inputs
+
+        self.check()
+        keys = {"tree": digest(self._tree_inputs())}
+        keys["store"] = digest([keys["tree"], canonical_json(self.profile.align), _library(*PREPARING)])
+        keys["trunk"] = digest(self._trunk_inputs())
+        keys["runs"] = digest(run_inputs(self.profile, keys["store"], keys["trunk"]))
+        keys["results"] = digest([keys["runs"], _library("traunet.report")])
+        return keys
+
+    def _tree_inputs(self) -> Any:
+        return listing(self.disfa) if self.disfa else _synthetic(self.profile.synth)
+
+    def _trunk_inputs(self) -> Any:
+        if self.weights:
+            return file_sha256(self.weights)
+        trunk, heads = self._trunk_config
+        settings = [canonical_json(part) for part in (self.profile.align, self.profile.model, trunk)]
+        return [_synthetic(heads), settings, _library(*PREPARING, "traunet.pretraining")]
+
+    @property
+    def _trunk_config(self) -> tuple[TrunkConfig, SynthConfig]:
+        """How the trunk is trained, and the heads that it is trained on."""
+        trunk = self.profile.trunk
+        assert trunk  # check() has seen to it
+        return trunk, dataclasses.replace(self.profile.synth, frames=trunk.frames, seed=trunk.seed)
+
+    def tree(self) -> Path:
+        """The DISFA tree that was given, or the synthetic one."""
+        self.check()
+        if self.disfa:
+            return self.disfa
+        return found_or_made(self.folder / "disfa", self.keys["tree"], self._synthesise)
+
+    def store(self) -> "AlignedStore":
+        """The aligned frames of the tree."""
+        from traunet.data.store import AlignedStore
+
+        path = found_or_made(self.folder / "store", self.keys["store"], lambda out: self._align(self.tree(), out))
+        return AlignedStore.open(path, self.profile.align)
+
+    def heads(self) -> "AlignedStore":
+        """Aligned frames of the heads on which the trunk is trained; nothing else ever sees them."""
+        from traunet.data.store import AlignedStore
+
+        self.check()
+        tree = found_or_made(self.folder / "heads", self.keys["trunk"], self._synthesise_heads)
+        path = found_or_made(self.folder / "heads_store", self.keys["trunk"], lambda out: self._align(tree, out))
+        return AlignedStore.open(path, self.profile.align)
+
+    def trunk(self) -> Path:
+        """The file with the trunk's weights: the one that was given, or one trained on other synthetic heads."""
+        self.check()
+        if self.weights:
+            return self.weights
+        return found_or_made(self.folder / "trunk", self.keys["trunk"], self._pretrain) / "trunk.pt"
+
+    def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
+        """The trained network of a variant and a fold."""
+        from traunet.runs import train_run
+
+        store, trunk = self.store(), self.trunk()
+        return train_run(store, trunk, self.profile, variant, fold, self.folder / "runs", machine=machine)
+
+    def runs(self, variants: Iterable[str] = VARIANTS, folds: Iterable[int] = FOLDS) -> "list[Run]":
+        """Every trained network of the book."""
+        return [self.run(variant, fold) for variant in variants for fold in folds]
+
+    def results(self) -> Path:
+        """The folder with the tables and `results.json`."""
+        from traunet import report
+
+        runs, profile = self.runs(), self.profile
+        key = digest([[run.name for run in runs], _library("traunet.report")])
+
+        def write(out: Path) -> None:
+            settings = {"profile": profile.name, "dataset": self.dataset}
+            report.write(runs, out, **settings, threshold=profile.train.threshold)  # pyright: ignore[reportArgumentType]
+
+        return found_or_made(self.folder / "results", key, write)
+
+    def _synthesise(self, out: Path) -> None:
+        from traunet.synth.tree import write_tree
+
+        write_tree(out, self.profile.synth)
+
+    def _synthesise_heads(self, out: Path) -> None:
+        from traunet.synth.tree import write_tree
+
+        trunk, config = self._trunk_config
+        write_tree(out, config, [f"SN{FIRST_HEAD + i}" for i in range(trunk.identities)])
+
+    def _align(self, tree: Path, out: Path) -> None:
+        from traunet.data.disfa import read_tree
+        from traunet.data.store import prepare
+
+        prepare(read_tree(tree), out, self.profile.align)
+
+    def _pretrain(self, out: Path) -> None:
+        from traunet.pretraining import pretrain
+
+        pretrain(self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt")
+
+
+def _library(*modules: str) -> list[Any]:
+    """What of the library and its packages a result depends on; settings count by value, not by their text."""
+    return [code_hash(modules, without=["traunet.config"]), versions()]
+
+
+def _synthetic(config: SynthConfig) -> list[Any]:
+    return [canonical_json(config), _library("traunet.synth.tree")]
+
+
+def _path(given: str | Path | None, variable: str) -> Path | None:
+    text = given or os.environ.get(variable)
+    return Path(text) if text else None
