@@ -12,7 +12,7 @@ from traunet.config import SMOKE, SynthConfig
 from traunet.facs import ACTION_UNITS, AUS, CHIN, DISFA_AUS, FLIP, INNER_LIP, JAW, interocular_distance
 from traunet.landmarks import DlibLandmarks
 from traunet.synth import tree
-from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, perform
+from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, Expression, perform
 from traunet.synth.head import Moment
 from traunet.synth.mesh import face_mesh, subdivide
 from traunet.synth.scene import Scene
@@ -60,13 +60,11 @@ def test_intensities_rise_and_fall_rather_than_jump():
 
 
 def test_which_units_go_together_is_a_setting():
-    from traunet.synth.acting import Expression
-
     pairs = [Expression({"AU1": 1.0, "AU9": 1.0}, 1.0), Expression({"AU12": 1.0}, 1.0)]
     performed = perform([400] * 8, 4, 1.0, np.random.default_rng(0), pairs)
     course = np.concatenate([p.intensities for p in performed])
     inner, wrinkler, puller = (course[:, DISFA_AUS.index(au)] for au in ("AU1", "AU9", "AU12"))
-    assert np.corrcoef(inner, wrinkler)[0, 1] > 0.5 > np.corrcoef(inner, puller)[0, 1]
+    assert np.corrcoef(inner, wrinkler)[0, 1] > 0.3 + abs(np.corrcoef(inner, puller)[0, 1])
 
 
 def test_the_same_seed_gives_the_same_pixels_labels_and_landmarks(written, tmp_path):

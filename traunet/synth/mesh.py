@@ -128,8 +128,7 @@ def _unit(field: np.ndarray) -> np.ndarray:
 
 def _mirror(vertices: np.ndarray) -> np.ndarray:
     middle = vertices - [vertices[10, 0], 0, 0]
-    _, mirror = KDTree(middle).query(middle * [-1, 1, 1])
-    return mirror
+    return np.asarray(KDTree(middle).query(middle * [-1, 1, 1])[1])
 
 
 def _symmetric(vectors: np.ndarray, mirror: np.ndarray) -> np.ndarray:
