@@ -165,12 +165,17 @@ def test_two_faces_never_share_a_number():
     assert numbers.of([Box(30, 0, 129, 99), Box(5, 0, 104, 99)]) == [2, 1]
 
 
-@pytest.mark.parametrize("name", [LANDSCAPE, NOBODY])
-def test_a_file_without_a_face_is_refused_and_leaves_nothing(net, quick_finder, tmp_path, name):
-    overlay = tmp_path / ("out.mp4" if name == NOBODY else "out.png")
-    with pytest.raises(NoFaceError, match=f"{name}: no frontal face"):
-        predict_file(real(name), net, ALIGN, tmp_path / "out.csv", overlay, finder=quick_finder)
+def test_a_photograph_without_a_face_is_refused_and_leaves_nothing(net, quick_finder, tmp_path):
+    with pytest.raises(NoFaceError, match=f"{LANDSCAPE}: no frontal face"):
+        predict_file(real(LANDSCAPE), net, ALIGN, tmp_path / "o.csv", tmp_path / "o.png", finder=quick_finder)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_without_a_face_is_refused_and_leaves_nothing(net, quick_finder, tmp_path):
+    video = clip(NOBODY, tmp_path / "nobody.mp4", range(0, 95, 10))
+    with pytest.raises(NoFaceError, match=r"nobody\.mp4: no frontal face in 10 frame"):
+        predict_file(video, net, ALIGN, tmp_path / "o.csv", tmp_path / "o.mp4", finder=quick_finder)
+    assert list(tmp_path.iterdir()) == [video]
 
 
 def test_a_video_cut_short_is_refused_and_leaves_nothing(net, finder, tmp_path):

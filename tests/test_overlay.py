@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 
+from traunet import figures
 from traunet.facs import AUS, N_LANDMARKS
 from traunet.landmarks import Box, Face
 from traunet.overlay import REGION_COLOURS, draw, place_panel
@@ -16,7 +18,7 @@ def face_at(box):
 
 
 def covered(image, colour):
-    return int((image == colour).all(axis=2).sum())
+    return int((image == ImageColor.getrgb(colour)).all(axis=2).sum())
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,10 @@ def test_each_region_has_its_own_colour():
     only_upper = draw(image, [(1, face, np.array([1, 1, 1, 0, 0, 0, 0, 0]))])
     bars = {region: covered(only_upper, colour) for region, colour in REGION_COLOURS.items()}
     assert bars["upper"] > 3 * max(bars["middle"], bars["lower"])
+
+
+def test_the_regions_have_the_colours_of_the_books_figures():
+    assert figures.REGION_COLOURS == REGION_COLOURS
 
 
 def test_drawing_leaves_the_picture_itself_alone():

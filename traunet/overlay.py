@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 from traunet.facs import ACTION_UNITS, AUS
 from traunet.landmarks import Box, Face
 
-# One colour a region, after Okabe and Ito's palette, which colour-blind readers can tell apart.
-REGION_COLOURS = {"upper": (86, 180, 233), "middle": (230, 159, 0), "lower": (0, 190, 140)}
+# The colours of the book's figures, which colour-blind readers can tell apart.
+REGION_COLOURS = {"upper": "#0072B2", "middle": "#E69F00", "lower": "#CC79A7"}
 LINE = (240, 228, 66)
 PANEL = (0, 0, 0, 170)
 
@@ -77,11 +77,11 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Box, probabilities: np.ndarray)
     for index, (unit, probability) in enumerate(zip(ACTION_UNITS, probabilities.tolist(), strict=True)):
         top = panel.top + 2 + index * row
         colour = REGION_COLOURS[unit.region]
-        pen.text((panel.left + 3, top), unit.name, fill=colour, font=font)
+        pen.text((panel.left + 3, top), unit.name, fill="white", font=font)
         left, right = panel.left + 2.4 * row, panel.right - 0.3 * row
         middle = (left + right) / 2  # from here on the answer is yes
         pen.rectangle((left, top + 2, left + (right - left) * probability, top + row - 3), fill=colour)
-        pen.rectangle((left, top + 2, right, top + row - 3), outline=(*colour, 120))
+        pen.rectangle((left, top + 2, right, top + row - 3), outline=colour)
         pen.line((middle, top + 2, middle, top + row - 3), fill="white")
 
 
