@@ -1,0 +1,207 @@
+"""Training as section 4.1 describes it: the loss, the sampling, and which epoch is taken."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from traunet import metrics
+from traunet.config import VARIANTS, Profile, TrainConfig, named
+from traunet.data import folds
+from traunet.data.folds import Split
+from traunet.data.store import AlignedStore
+from traunet.facs import AUS, REGION_AUS
+from traunet.loop import Adapter, Descent, Draws, Machine, Plan, loader, outputs, train_epochs
+from traunet.model.tranet import build
+from traunet.model.weights import Normalisation, fill_trunk, load_trunk
+
+REGION_COLUMNS = {region: [AUS.index(au) for au in aus] for region, aus in REGION_AUS.items()}
+
+
+def branch_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Sum the branches' losses: logits and labels (B, A) -> a scalar.
+
+    "Multilabel binary cross-entropy was used as the loss function, and losses from the upper branch, middle
+    branch, and lower branch were summed as the final loss for backpropagation." (section 4.1)
+
+    Decision: a branch's loss is the mean over its AUs and the batch, as torch's own loss has it, so that a branch
+    of two AUs weighs as much as one of three. The sum over AUs would weigh each AU the same instead. Variants
+    without branches are trained with the same loss: rows of Table 2 then differ by their network alone.
+    """
+    losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    return torch.stack([losses[:, columns].mean() for columns in REGION_COLUMNS.values()]).sum()
+
+
+def weighted_plan(rows: np.ndarray, weights: np.ndarray, config: TrainConfig) -> Plan:
+    """Draw an epoch's batches with replacement, each row with its probability.
+
+    "For each batch, 64 frames were randomly selected from the training set, and 1 epoch contained 100 batches."
+    """
+    shape = (config.batches_per_epoch, config.batch_size)
+    return lambda generator: generator.choice(rows, size=shape, p=weights)
+
+
+def thinned(frames: pd.DataFrame, rows: np.ndarray, stride: int) -> np.ndarray:
+    """Keep every stride-th of each subject's rows, its first among them."""
+    position = frames["subject"].iloc[rows].groupby(frames["subject"].iloc[rows]).cumcount().to_numpy()
+    return rows[position % stride == 0]
+
+
+def mean_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean F1 of the AUs that have one, by the 0/0 rule of `metrics`: two (N, A) arrays -> a share, or NaN."""
+    return float(metrics.mean(metrics.f1(metrics.count(labels, probabilities >= metrics.CUT))))
+
+
+@dataclass
+class Selection:
+    """The best epoch so far, and whether waiting for a better one still pays.
+
+    "I started to evaluate the performance on the test set at the end of every epoch when the model was close to
+    convergence, and stop training when the performance did not increase after 10 epochs." (section 4.1)
+
+    Decision: the network of the best epoch is taken, the earlier of two equals; the paper may mean the last.
+    Decision: "performance" is the mean F1 over AUs; accuracy or the loss are the other readings.
+    """
+
+    patience: int
+    best: float = -np.inf
+    epoch: int = 0
+    state: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def offer(self, epoch: int, score: float, net: nn.Module) -> bool:
+        """Note an evaluated epoch; return whether to stop. An undefined score counts as 0."""
+        score = float(np.nan_to_num(score))
+        if score > self.best:
+            self.best, self.epoch = score, epoch
+            self.state = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+        return epoch - self.epoch >= self.patience
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained network's weights, and how they came about."""
+
+    history: pd.DataFrame  # epoch, loss, learning_rate, seconds, f1_held_out, f1_test
+    state_dict: dict[str, torch.Tensor]  # of the chosen epoch
+    chosen_epoch: int
+    selected_on: str  # "held-out subjects" or "test fold"
+    seconds: float
+
+
+def predict(
+    net: nn.Module, store: AlignedStore, rows: np.ndarray, batch_size: int = 64, machine: Machine | None = None
+) -> np.ndarray:
+    """Probabilities of the eight AUs on rows of the store, in `facs.AUS` order: (N, A) float32."""
+    logits = outputs(net, store, np.asarray(rows), batch_size, machine or Machine())
+    return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+
+def fit(
+    net: nn.Module,
+    store: AlignedStore,
+    split: Split,
+    config: TrainConfig,
+    *,
+    machine: Machine | None = None,
+    progress: str | None = "training",
+) -> TrainResult:
+    """Train a network on a split's training rows and choose the epoch.
+
+    Equal seeds give equal weights on the same kind of machine: batches and flips come from one generator, and two
+    networks trained with one seed see the same frames. The net itself is left as the last epoch made it.
+    Decision: the epoch is chosen on held-out training subjects where the split has some, else on the test fold, as
+    the paper does it. Both scores are noted.
+    """
+    machine, started = machine or Machine(), time.perf_counter()
+    labels = folds.labels(store.frames, config.threshold)
+    selection = Selection(config.patience)
+    judge = _Judge(net, store, split, config, labels, selection, machine)
+    plan = weighted_plan(split.train, folds.sampling_weights(labels[split.train]), config)
+    draws = Draws(plan, config.batches_per_epoch, config.flip_probability, np.random.default_rng(config.seed))
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        adapter = Adapter(net, branch_loss, _descent(config), judge)
+        batches = loader(store, labels.astype(np.float32), draws, machine)
+        history = train_epochs(adapter, batches, config.max_epochs, machine, progress)
+    seconds = time.perf_counter() - started
+    return TrainResult(history, selection.state, selection.epoch, judge.selected_on, seconds)
+
+
+def _descent(config: TrainConfig) -> Descent:
+    return Descent(config.learning_rate, config.final_learning_rate, config.momentum, config.weight_decay)
+
+
+class _Judge:
+    """Scores the network after an epoch: on the held-out subjects, if any, and on the test fold."""
+
+    def __init__(self, net, store, split, config, labels, selection, machine):
+        self.net, self.store, self.config, self.machine = net, store, config, machine
+        self.labels, self.selection = labels, selection
+        parts = {"f1_held_out": split.held_out, "f1_test": split.test}
+        self.parts = {name: thinned(store.frames, rows, config.evaluation_stride) for name, rows in parts.items()}
+        self.column = "f1_held_out" if len(split.held_out) else "f1_test"
+        self.selected_on = "held-out subjects" if len(split.held_out) else "test fold"
+
+    def __call__(self, epoch: int) -> tuple[dict[str, float], bool]:
+        if epoch < min(self.config.first_evaluation, self.config.max_epochs):
+            return dict.fromkeys(self.parts, np.nan), False
+        scores = {name: self._score(rows) for name, rows in self.parts.items()}
+        return scores, self.selection.offer(epoch, scores[self.column], self.net)
+
+    def _score(self, rows: np.ndarray) -> float:
+        if not len(rows):
+            return np.nan
+        return mean_f1(self.labels[rows], predict(self.net, self.store, rows, machine=self.machine))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained variant on one fold: all that a run writes down."""
+
+    split: Split
+    normalisation: Normalisation
+    result: TrainResult
+    probabilities: np.ndarray  # of the rows split.test, (N, A)
+    machine: dict[str, Any]  # what it was computed on
+
+
+def build_on_trunk(variant: str, profile: Profile, trunk_path: Path) -> tuple[nn.Module, Normalisation]:
+    """Build a variant on a trunk's weights; the rest is drawn from torch's generator. Blocks 1 and 2 are frozen.
+
+    "As the backbone SENet-50 has been pre-trained on VGG face 2 datasets, I froze the first two blocks of the
+    backbone and trained the rest part of TRA-Net." (section 4.1)
+    """
+    state, normalisation = load_trunk(trunk_path)
+    net = build(variant, profile.model, profile.align, normalisation)
+    fill_trunk(net.trunk, state, trunk_path)
+    return net, normalisation
+
+
+def train(
+    store: AlignedStore,
+    trunk_path: Path,
+    profile: Profile,
+    variant: str,
+    fold: int,
+    *,
+    machine: Machine | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train a variant on a fold from the seed on, and predict every usable frame of the test fold."""
+    named("variant", variant, VARIANTS)
+    machine, config = machine or Machine(), profile.train
+    split = folds.split(store.frames, fold, config.held_out_subjects, config.threshold)
+    with torch.random.fork_rng(), machine.limits():
+        torch.manual_seed(config.seed)
+        net, normalisation = build_on_trunk(variant, profile, trunk_path)
+        label = f"{variant}, fold {fold}" if progress else None
+        result = fit(net, store, split, config, machine=machine, progress=label)
+        net.load_state_dict(result.state_dict)
+        probabilities = predict(net, store, split.test, machine=machine)
+        return Trained(split, normalisation, result, probabilities, machine.facts())
