@@ -1,0 +1,268 @@
+"""The run store: a run is named by all that its result depends on; it is found or made, and never half there.
+
+A run is a folder `<variant>-fold<k>-<12 hex digits>` with `config.json`, `checkpoint.pt`, `history.csv`,
+`predictions.parquet` and `provenance.json`. Reading one needs no torch; making one imports it then.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from traunet.config import FOLDS, VARIANTS, AlignConfig, ModelConfig, Profile, TrainConfig, canonical_json, named
+from traunet.facs import AUS
+from traunet.provenance import NUMERIC_PACKAGES, code_hash, file_sha256, versions
+
+if TYPE_CHECKING:
+    from traunet.data.store import AlignedStore
+    from traunet.loop import Machine
+    from traunet.training import Trained
+
+FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
+TRAINING_CODE = ("traunet.training",)
+
+
+class DamagedRunError(ValueError):
+    """A run's folder that lacks a file, or holds one that was changed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it lies on disk."""
+
+    path: Path
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open a run; raise FileNotFoundError or DamagedRunError, which say what to do."""
+        path = Path(path)
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path}: there is no such run; `traunet train` makes it")
+        provenance = _json(path / "provenance.json", path)
+        for name in FILES:
+            _check(path, name, provenance.get("files", {}).get(name))
+        return cls(path, _json(path / "config.json", path), provenance)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def variant(self) -> str:
+        return self.config["variant"]
+
+    @property
+    def fold(self) -> int:
+        return self.config["fold"]
+
+    @property
+    def align(self) -> AlignConfig:
+        return AlignConfig(**_tuples(self.config["align"]))
+
+    @property
+    def model(self) -> ModelConfig:
+        return ModelConfig(**_tuples(self.config["model"]))
+
+    @property
+    def train(self) -> TrainConfig:
+        return TrainConfig(**_tuples(self.config["train"]))
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """The keyword arguments of `model.weights.Normalisation`."""
+        return _tuples(self.config["normalisation"])
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state dict of the chosen epoch: `torch.load(run.checkpoint, weights_only=True)`."""
+        return self.path / "checkpoint.pt"
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch, loss, learning_rate, seconds, f1_held_out, f1_test."""
+        return pd.read_csv(self.path / "history.csv")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row for each test frame and AU: subject, frame, fold, AU, intensity, probability."""
+        return pd.read_parquet(self.path / "predictions.parquet")
+
+
+def train_run(
+    store: "AlignedStore",
+    trunk_path: Path,
+    profile: Profile,
+    variant: str,
+    fold: int,
+    root: Path,
+    *,
+    machine: "Machine | None" = None,
+    progress: bool = True,
+) -> Run:
+    """Find the run of this variant, fold, settings, data, trunk and code below `root`, or make it."""
+    named("variant", variant, VARIANTS)
+    if fold not in FOLDS:
+        raise ValueError(f"unknown fold {fold!r}; choose one of: {', '.join(map(str, FOLDS))}")
+    inputs = run_inputs(profile, store.fingerprint, file_sha256(trunk_path))
+
+    def make(folder: Path) -> None:
+        from traunet.training import train
+
+        trained = train(store, trunk_path, profile, variant, fold, machine=machine, progress=progress)
+        write_run(folder, trained, store, profile, variant, fold, inputs)
+
+    return Run.open(find_or_make(Path(root), run_name(variant, fold, inputs), make))
+
+
+def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
+    """All that a run's numbers depend on beside its variant and fold; the profile's name is not among them."""
+    settings = {part: json.loads(canonical_json(getattr(profile, part))) for part in ("align", "model", "train")}
+    # config.py's values are here already: hashing its text too would retrain for a reworded comment.
+    code = code_hash(TRAINING_CODE, without=["traunet.config"])
+    return {**settings, "data": data, "trunk": trunk, "code": code, "packages": versions()}
+
+
+def run_name(variant: str, fold: int, inputs: dict[str, Any]) -> str:
+    """`<variant>-fold<k>-<12 hex digits>`: equal inputs, equal name."""
+    text = json.dumps({"variant": variant, "fold": fold, **inputs}, sort_keys=True)
+    return f"{variant}-fold{fold}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def find_or_make(root: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder `root/name`; if it is missing, let `make` fill an empty one and then put it in place.
+
+    Two processes that ask at once make it once: the second waits. What fails or is killed leaves nothing under the
+    name, and the next to ask sweeps up.
+    """
+    target = root / name
+    if target.exists():
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{name}.lock"):
+        if not target.exists():
+            _make_in_place(target, make)
+    return target
+
+
+def _make_in_place(target: Path, make: Callable[[Path], None]) -> None:
+    for leftover in target.parent.glob(f".{target.name}.part-*"):
+        shutil.rmtree(leftover)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
+    try:
+        make(part)
+        part.chmod(0o755)
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def write_run(
+    folder: Path,
+    trained: "Trained",
+    store: "AlignedStore",
+    profile: Profile,
+    variant: str,
+    fold: int,
+    inputs: dict,
+) -> None:
+    """Write a run's five files; the provenance comes last, with the others' hashes."""
+    import torch
+
+    settings = {part: inputs[part] for part in ("align", "model", "train")}
+    normalisation = asdict(trained.normalisation)
+    config = {
+        "variant": variant,
+        "fold": fold,
+        "profile": profile.name,
+        **settings,
+        "normalisation": normalisation,
+    }
+    _write_json(folder / "config.json", config)
+    torch.save(trained.result.state_dict, folder / "checkpoint.pt")
+    trained.result.history.to_csv(folder / "history.csv", index=False)
+    predictions = prediction_table(store.frames, trained.split.test, fold, trained.probabilities)
+    predictions.to_parquet(folder / "predictions.parquet", index=False)
+    files = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in FILES
+    }
+    _write_json(folder / "provenance.json", {**_provenance(trained, store, profile, inputs), "files": files})
+
+
+def prediction_table(frames: pd.DataFrame, rows: np.ndarray, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
+    """The long table of predictions, one row for each frame and AU, from (N, A) probabilities."""
+    shown = frames.iloc[np.repeat(rows, len(AUS))]
+    table = {
+        "subject": shown["subject"].to_numpy(),
+        "frame": shown["frame"].to_numpy(),
+        "fold": np.int8(fold),
+        "AU": np.tile(np.array(AUS), len(rows)),
+        "intensity": frames[list(AUS)].to_numpy()[rows].ravel().astype(np.int8),
+        "probability": probabilities.ravel().astype(np.float32),
+    }
+    return pd.DataFrame(table)
+
+
+def _provenance(trained: "Trained", store: "AlignedStore", profile: Profile, inputs: dict) -> dict[str, Any]:
+    result, frames = trained.result, store.frames
+    parts = {name: getattr(trained.split, name) for name in ("train", "held_out", "test")}
+    return {
+        "profile": profile.name,
+        "dataset": store.manifest["dataset"],
+        "synthetic": store.manifest["synthetic"],
+        "data_fingerprint": inputs["data"],
+        "trunk_sha256": inputs["trunk"],
+        "code_hash": inputs["code"],
+        "chosen_epoch": result.chosen_epoch,
+        "selected_on": result.selected_on,
+        "subjects": {name: sorted(set(frames["subject"].iloc[rows])) for name, rows in parts.items()},
+        "frames": {name: len(rows) for name, rows in parts.items()},
+        "seconds": round(result.seconds, 1),
+        "machine": trained.machine,
+        "versions": {"python": platform.python_version(), **versions((*NUMERIC_PACKAGES, "pandas", "pyarrow"))},
+    }
+
+
+def _check(path: Path, name: str, expected: dict[str, Any] | None) -> None:
+    """A checkpoint is large: its size is looked at, its hash is not."""
+    file = path / name
+    advice = "delete the folder, and it will be made again"
+    if not file.is_file():
+        raise DamagedRunError(f"{path}: {name} is missing; {advice}")
+    same_size = expected is not None and file.stat().st_size == expected["bytes"]
+    if not same_size or (name != "checkpoint.pt" and file_sha256(file) != expected["sha256"]):  # pyright: ignore
+        raise DamagedRunError(f"{path}: {name} is not as it was written; {advice}")
+
+
+def _json(file: Path, run: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        raise DamagedRunError(
+            f"{run}: {file.name} is missing; delete the folder, and it will be made again"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise DamagedRunError(
+            f"{file}: not JSON ({error}); delete the folder {run}, and it will be made again"
+        ) from None
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _tuples(settings: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples; the frozen configurations have no lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
