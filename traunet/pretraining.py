@@ -1,0 +1,158 @@
+"""The small trunk, trained as VGGFace2 trained the paper's: on whose face it is."""
+
+import json
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from traunet.config import ModelConfig, TrunkConfig
+from traunet.data.store import AlignedStore
+from traunet.loop import Adapter, Descent, Draws, Machine, Plan, loader, outputs, train_epochs
+from traunet.model.senet import SENet
+from traunet.model.tranet import Normalise
+from traunet.model.weights import Normalisation, save_trunk
+from traunet.provenance import code_hash, versions
+
+# Decision: as usual for face recognition networks; neither the paper nor the weights it uses come with a recipe.
+MOMENTUM, WEIGHT_DECAY, FLIP_PROBABILITY = 0.9, 0.0005, 0.5
+HOLD_OUT = 4  # every fourth frame of an identity is kept aside, to see whether it is recognised
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A trunk file, and how well it tells faces apart."""
+
+    path: Path
+    history: pd.DataFrame  # epoch, loss, learning_rate, seconds, accuracy
+    accuracy: float  # share of held-out frames whose identity is recognised; NaN if none were held out
+    identities: int
+
+
+class Identifier(nn.Module):
+    """SENet, average pooling, one linear layer: images (B, 3, H, W), 0 to 255 -> logits (B, identities)."""
+
+    def __init__(self, config: ModelConfig, normalisation: Normalisation, identities: int):
+        super().__init__()
+        self.normalise = Normalise(normalisation)
+        self.trunk = SENet(config)
+        self.identify = nn.Linear(self.trunk.out_channels[-1], identities)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.identify(self.trunk(self.normalise(images))[-1].mean((2, 3)))
+
+
+def pretrain(
+    store: AlignedStore,
+    config: TrunkConfig,
+    model: ModelConfig,
+    out: Path,
+    *,
+    machine: Machine | None = None,
+    progress: bool = True,
+) -> Pretrained:
+    """Train a trunk on the identities of a store and write it to `out`, with `.csv` and `.json` beside it.
+
+    The trunk comes last: where it is, the others are. Held-out frames come from the same videos as the others, so
+    their accuracy says that faces are told apart, not how well strangers would be.
+    """
+    machine, started = machine or Machine(), time.perf_counter()
+    people, identity = np.unique(store.frames["subject"].to_numpy(dtype=str), return_inverse=True)
+    train, held_out = hold_out(store)
+    if len(people) < 2 or not len(train):
+        raise ValueError(f"{len(people)} subjects with usable frames in the store; a trunk needs at least 2 faces")
+    normalisation = measured_normalisation(store)
+    with torch.random.fork_rng(), machine.limits():
+        torch.manual_seed(config.seed)
+        net = Identifier(model, normalisation, len(people))
+        judge = _judge(net, store, identity, held_out, machine)
+        history = _train(net, store, identity, train, config, judge, machine, "trunk" if progress else None)
+        result = Pretrained(Path(out), history, float(history["accuracy"].iloc[-1]), len(people))
+        seconds = time.perf_counter() - started
+        facts = _facts(result, store, config, model, normalisation, seconds, machine.facts())
+    _write(result, net.trunk, normalisation, facts)
+    return result
+
+
+def hold_out(store: AlignedStore) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the usable rows: to train on, and every fourth of each subject kept aside."""
+    subjects = store.frames["subject"].iloc[store.usable]
+    position = subjects.groupby(subjects).cumcount().to_numpy()
+    aside = position % HOLD_OUT == HOLD_OUT - 1
+    return store.usable[~aside], store.usable[aside]
+
+
+def measured_normalisation(store: AlignedStore, sample: int = 256) -> Normalisation:
+    """Mean of each channel and the common spread, over an even sample of the store's pictures."""
+    rows = store.usable[np.linspace(0, len(store.usable) - 1, min(sample, len(store.usable))).astype(int)]
+    pixels = store.images(rows).reshape(-1, 3)
+    red, green, blue = (float(round(value, 2)) for value in pixels.mean(axis=0, dtype=np.float64))
+    spread = float(round(pixels.std(axis=0, dtype=np.float64).mean(), 2))
+    return Normalisation("RGB", (red, green, blue), max(spread, 1.0))
+
+
+def shuffled_plan(rows: np.ndarray, batch_size: int) -> Plan:
+    """Every row once an epoch, in new order; what does not fill a batch is left for another epoch."""
+    size = min(batch_size, len(rows))
+
+    def plan(generator: np.random.Generator) -> Iterator[np.ndarray]:
+        order = generator.permutation(rows)
+        yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
+
+    return plan
+
+
+def _train(net, store, identity, train, config: TrunkConfig, judge, machine, progress) -> pd.DataFrame:
+    batches = len(train) // min(config.batch_size, len(train))
+    plan = shuffled_plan(train, config.batch_size)
+    draws = Draws(plan, batches, FLIP_PROBABILITY, np.random.default_rng(config.seed))
+    descent = Descent(config.learning_rate, 0.0, MOMENTUM, WEIGHT_DECAY)
+    adapter = Adapter(net, F.cross_entropy, descent, judge)
+    return train_epochs(adapter, loader(store, identity, draws, machine), config.epochs, machine, progress)
+
+
+def _judge(net, store, identity, held_out, machine):
+    def accuracy(epoch: int) -> tuple[dict[str, float], bool]:
+        if not len(held_out):
+            return {"accuracy": np.nan}, False
+        answers = outputs(net, store, held_out, 64, machine).argmax(axis=1)
+        return {"accuracy": float((answers == identity[held_out]).mean())}, False
+
+    return accuracy
+
+
+def _facts(result: Pretrained, store, config, model, normalisation, seconds: float, machine: dict) -> dict:
+    return {
+        "identities": result.identities,
+        "accuracy": None if np.isnan(result.accuracy) else result.accuracy,
+        "chance": 1 / result.identities,
+        "trunk": asdict(config),
+        "model": asdict(model),
+        "normalisation": asdict(normalisation),
+        "dataset": store.manifest["dataset"],
+        "data_fingerprint": store.fingerprint,
+        "code_hash": code_hash(["traunet.pretraining"]),
+        "seconds": round(seconds, 1),
+        "machine": machine,
+        "versions": {"python": platform.python_version(), **versions()},
+    }
+
+
+def _write(result: Pretrained, trunk: SENet, normalisation: Normalisation, facts: dict) -> None:
+    result.path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(result.path.with_suffix(".csv"), result.history.to_csv(index=False))
+    _replace(result.path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
+    save_trunk(result.path, {name: value.cpu() for name, value in trunk.state_dict().items()}, normalisation)
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
