@@ -1,0 +1,127 @@
+"""What a network looks at: Grad-CAM, its own spatial attention, and how much falls on the right muscles."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from traunet.data.align import warp
+from traunet.facs import AUS, REGION_AUS
+from traunet.model.blocks import SpatialAttention
+
+
+def grad_cam(
+    net: nn.Module,
+    images: np.ndarray,
+    au: str,
+    stage: int = 0,
+    layer: nn.Module | None = None,
+    batch_size: int = 32,
+) -> np.ndarray:
+    """Where one AU's logit comes from, by Grad-CAM: images uint8 (N, H, W, 3) -> (N, H, W) float32 in [0, 1].
+
+    Each map is scaled to a maximum of 1 of its own, so that maps say where and not how much; where nothing speaks
+    for the AU, a map is 0 throughout. `layer` overrides the place, which is otherwise `attended(net, au, stage)`.
+    """
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    layer = layer or attended(net, au, stage)
+    maps, target = [], ClassifierOutputTarget(AUS.index(au))
+    with _as_it_was(net):
+        cam = GradCAM(model=net, target_layers=[layer])
+        for start in range(0, len(images), batch_size):
+            batch = _batch(images[start : start + batch_size])
+            maps.append(cam(input_tensor=batch, targets=[target] * len(batch)))  # pyright: ignore
+        cam.activations_and_grads.release()
+    return np.concatenate(maps) if maps else np.zeros((0, *images.shape[1:3]), dtype=np.float32)
+
+
+def attended(net: nn.Module, au: str, stage: int = 0) -> nn.Module:
+    """The output of the soft attention number `stage` (0, 1 or 2) in the branch that reads this AU.
+
+    Decision: maps are taken behind the first soft attention, where they are finest (28 x 28 of 224 pixels); behind
+    the last, Grad-CAM's usual place, three cells would cover a region. A network without branches of attentions,
+    which Table 2's first row is, is asked at the trunk's last block.
+    """
+    if au not in AUS:
+        raise ValueError(f"unknown action unit {au!r}; choose one of: {', '.join(AUS)}")
+    region = next(region for region, aus in REGION_AUS.items() if au in aus)
+    branch = net.branches[region] if region in net.branches else net.branches["face"]  # pyright: ignore
+    return branch.cbams[stage] if len(branch.cbams) else net.trunk.layer4  # pyright: ignore
+
+
+@torch.inference_mode()
+def spatial_attention(net: nn.Module, images: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """The network's own soft attention: images uint8 (N, H, W, 3) -> for each branch, one (N, H, W) map a CBAM.
+
+    Values are the sigmoid's, between 0 and 1; maps are enlarged to the images' size. Variants without spatial
+    attention have none. Regions are masked before: what a map says outside its region meets nothing but zeros.
+    """
+    height, width = images.shape[1:3]
+    seen: dict[str, list[np.ndarray]] = {}
+    with _as_it_was(net), _listening(net, seen):
+        net.eval()
+        net(_batch(images).to(next(net.parameters()).device))
+    return {branch: [_enlarged(maps, height, width) for maps in stages] for branch, stages in seen.items()}
+
+
+def moved_pixels(displacement: np.ndarray, matrix: np.ndarray, size: int, least: float = 0.25) -> np.ndarray:
+    """Where an AU moves the face by at least `least` of its largest movement: (H, W, 2) -> (size, size) bool.
+
+    `matrix` aligns the frame, so that the result lies over the aligned picture. All False where nothing moves.
+    """
+    reach = warp(np.linalg.norm(displacement, axis=-1).astype(np.float32), matrix, size)
+    return (reach > 0) & (reach >= least * reach.max())
+
+
+def share_inside(maps: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The share of each map that falls on a mask: (N, H, W), (H, W) or (N, H, W) -> (N,); NaN of an empty map.
+
+    A map that is even everywhere has the mask's own share of the picture: `mask.mean()` is what chance gives.
+    """
+    total = maps.sum(axis=(1, 2))
+    inside = (maps * mask).sum(axis=(1, 2))
+    return np.divide(inside, total, out=np.full(len(maps), np.nan), where=total > 0)
+
+
+def _batch(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+
+
+def _enlarged(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in maps])
+
+
+@contextmanager
+def _as_it_was(net: nn.Module) -> Iterator[None]:
+    """Give the network back in the mode it came in, without gradients."""
+    training = net.training
+    try:
+        yield
+    finally:
+        net.train(training)
+        net.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def _listening(net: nn.Module, seen: dict[str, list[np.ndarray]]) -> Iterator[None]:
+    """Note what every spatial attention's gate says, branch by branch."""
+    handles = []
+    for name, branch in net.branches.items():  # pyright: ignore
+        gates = [part.gate for part in branch.modules() if isinstance(part, SpatialAttention)]
+        for gate in gates:
+            note = seen.setdefault(name, [])
+            handles.append(gate.register_forward_hook(lambda *seen, note=note: note.append(_plane(seen[-1]))))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _plane(gate: torch.Tensor) -> np.ndarray:
+    return gate.detach()[:, 0].float().cpu().numpy()
