@@ -6,6 +6,7 @@ import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import trees
 from traunet.config import AlignConfig
 from traunet.data import store as store_module
 from traunet.data.align import nose_midpoint
+from traunet.data.aligning import Task, align_subjects
 from traunet.data.disfa import read_tree
 from traunet.data.store import AlignedStore, prepare
 from traunet.facs import CHIN, DISFA_AUS
@@ -171,6 +173,20 @@ def test_a_video_that_fails_on_the_way_leaves_nothing_behind(tmp_path, workers):
     with pytest.raises(ValueError, match=r"SN031_comp\.avi: empty, truncated or not a video"):
         prepare(tree, tmp_path / "store", CONFIG, workers=workers, progress=False)
     assert leftovers(tmp_path) == ["DISFA"]
+
+
+class Fatal:
+    """Kills the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_worker_that_dies_is_an_error_and_not_a_wait(tmp_path):
+    fatal: Any = Fatal()
+    task = Task("SN001", tmp_path, np.zeros((1, 66, 2)), np.ones(1, bool), fatal, tmp_path)
+    with pytest.raises(ChildProcessError, match="a worker process died while aligning frames"):
+        align_subjects([task, task], workers=2, progress=False)
 
 
 def test_an_interruption_leaves_nothing_behind(root, tmp_path, monkeypatch):

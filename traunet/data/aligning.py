@@ -82,7 +82,7 @@ def _in_processes(tasks: list[Task], count: int) -> Iterator[Aligned]:
             for future in futures:
                 yield future.result()
         except BrokenProcessPool as error:
-            raise RuntimeError(
+            raise ChildProcessError(
                 "a worker process died while aligning frames: out of memory, or the calling script lacks "
                 "`if __name__ == '__main__':`; try again with one worker"
             ) from error
