@@ -8,6 +8,7 @@ from traunet.facs import AUS
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "published"
 SCORES = [*AUS, "Avg"]
+FRAMES = 130_814  # 26 subjects with 4,845 frames each, and SN010 with 4,844
 
 
 def read(name: str, folder: Path = FOLDER) -> pd.DataFrame:
@@ -46,3 +47,8 @@ def audit_averages(table: pd.DataFrame) -> pd.DataFrame:
     recomputed = table[list(AUS)].mean(axis=1)
     follows = (recomputed - table["Avg"]).abs() <= 0.05 + 1e-9
     return table.assign(recomputed=recomputed.round(2), follows=follows)
+
+
+def intensity_shares(folder: Path = FOLDER) -> pd.DataFrame:
+    """Percent of DISFA's frames at each intensity 1 to 5 (columns) of each AU (index)."""
+    return 100 * intensity_counts(folder).loc[list(AUS), list(range(1, 6))] / FRAMES
