@@ -1,3 +1,4 @@
+import os
 import signal
 from dataclasses import replace
 
@@ -210,6 +211,17 @@ def test_ctrl_c_stays_ctrl_c():
     with pytest.raises(KeyboardInterrupt):
         fit(Interrupted(), STORE, folds.split(STORE.frames, 1), TINY.train, machine=ONE, progress=None)  # pyright: ignore
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_being_terminated_is_no_success():
+    class Terminated(Glance):
+        def forward(self, images):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().forward(images)
+
+    with pytest.raises(SystemExit) as stop:
+        fit(Terminated(), STORE, folds.split(STORE.frames, 1), TINY.train, machine=ONE, progress=None)  # pyright: ignore
+    assert stop.value.code == 143
 
 
 def test_the_rate_and_momentum_reach_torchs_sgd():

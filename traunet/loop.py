@@ -269,13 +269,18 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C: Lightning turns it into `sys.exit(1)` and is deaf to the next one."""
+    """Ctrl-C stays Ctrl-C, and being terminated is no success.
+
+    Lightning turns the first into `sys.exit(1)` and is deaf to the next one; after SIGTERM it leaves with 0.
+    """
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if main else None
     try:
         yield
     except SystemExit as stop:
-        raise KeyboardInterrupt from stop
+        if type(stop) is SystemExit:
+            raise KeyboardInterrupt from stop
+        raise SystemExit(128 + signal.SIGTERM) from stop
     finally:
         if main:
             signal.signal(signal.SIGINT, handler)
