@@ -114,7 +114,7 @@ DEMO = Profile(
     "demo",
     synth=SynthConfig(frames=160, height=256, width=256, fps=4, share_factor=2.0),
     align=AlignConfig(size=96),
-    model=ModelConfig(width=16, depths=(1, 1, 1, 1), reduction=8, hidden=64),
+    model=ModelConfig(width=16, depths=(1, 1, 1, 1), reduction=8, branch_width=32, hidden=64),
     train=TrainConfig(
         batch_size=32,
         batches_per_epoch=50,
@@ -131,7 +131,7 @@ SMOKE = Profile(
     "smoke",
     synth=SynthConfig(frames=24, height=256, width=256, fps=4, share_factor=2.0),
     align=AlignConfig(size=64),
-    model=ModelConfig(width=8, depths=(1, 1, 1, 1), reduction=4, hidden=32),
+    model=ModelConfig(width=8, depths=(1, 1, 1, 1), reduction=4, branch_width=16, hidden=32),
     train=TrainConfig(
         batch_size=16,
         batches_per_epoch=4,

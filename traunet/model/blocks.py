@@ -72,12 +72,17 @@ class SpatialAttention(nn.Module):
     Decision: the two squeezed maps (mean and maximum over the channels) enter one 7x7 convolution with BatchNorm
     as two channels, as in CBAM's own paper; "add the output of both squeezed parts" is taken to speak of channel
     attention. The other reading convolves each map alone and adds the results.
+
+    Decision: the map starts open (about 0.88 everywhere) and learns what to close; the paper names no start. The
+    usual start, half closed, lets an eighth through three CBAMs without residual, and version 1, which has no
+    BatchNorm behind them, then stands still for its first hundreds of batches.
     """
 
     def __init__(self, kernel_size: int = 7):
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.bn = nn.BatchNorm2d(1)
+        nn.init.constant_(self.bn.bias, 2.0)
         self.gate = nn.Sigmoid()
 
     def forward(self, features: Tensor) -> Tensor:

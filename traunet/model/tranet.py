@@ -19,20 +19,24 @@ WHOLE_FACE = {"face": facs.AUS}
 
 
 class Normalise(nn.Module):
-    """Pixels as the trunk's weights expect them: RGB (B, 3, H, W), 0 to 255 -> floats in the weights' order."""
+    """Pixels as the trunk's weights expect them: RGB (B, 3, H, W), 0 to 255 -> floats in the weights' order.
 
+    Order, mean and scale lie in the state, so that a checkpoint brings its own.
+    """
+
+    order: Tensor
     mean: Tensor
     scale: Tensor
 
     def __init__(self, normalisation: Normalisation):
         super().__init__()
-        self.reverse = normalisation.channel_order == "BGR"
+        order = ["RGB".index(channel) for channel in normalisation.channel_order]
+        self.register_buffer("order", torch.tensor(order))
         self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor(float(normalisation.scale)))
 
     def forward(self, images: Tensor) -> Tensor:
-        images = images.flip(1) if self.reverse else images
-        return (images.to(self.mean.dtype) - self.mean) / self.scale
+        return (images[:, self.order].to(self.mean.dtype) - self.mean) / self.scale
 
 
 class TRANet(nn.Module):

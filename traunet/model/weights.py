@@ -78,7 +78,7 @@ def load_trunk(path: Path) -> tuple[State, Normalisation]:
 
 
 def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> None:
-    """Put a state into a SENet, all of it or nothing; WeightsError, which names `path`, if a name or shape differs."""
+    """Put a state, read from `path`, into a SENet, whole or not at all; WeightsError if names or shapes differ."""
     wanted = {name: tuple(value.shape) for name, value in trunk.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))

@@ -1,0 +1,212 @@
+"""The releases of VGGFace2's SENet-50, rebuilt with their names; and files that must be refused."""
+
+import hashlib
+import io
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from traunet.config import ModelConfig
+from traunet.model.senet import SENet
+from traunet.model.weights import (
+    VGGFACE2_BGR,
+    VGGFACE2_RGB,
+    Normalisation,
+    WeightsError,
+    authors_name,
+    file_sha256,
+    fill_trunk,
+    load_trunk,
+    ports_name,
+    save_trunk,
+)
+
+SMALL = ModelConfig(width=4, depths=(2, 1, 1, 1), reduction=4)
+
+
+@pytest.fixture
+def trunk() -> SENet:
+    torch.manual_seed(0)
+    return SENet(SMALL)
+
+
+def renamed(trunk: SENet, to_ours, candidates: list[str]) -> dict[str, torch.Tensor]:
+    """The trunk's state under a release's names, which `to_ours` must turn back into ours."""
+    theirs = {to_ours(name): name for name in candidates}
+    return {theirs[name]: value for name, value in trunk.state_dict().items() if "tracked" not in name}
+
+
+def kinds(modules: list[str]) -> list[str]:
+    suffixes = ("weight", "bias", "running_mean", "running_var")
+    return [f"{module}.{suffix}" for module in modules for suffix in suffixes]
+
+
+def ports_state(trunk: SENet) -> dict[str, torch.Tensor]:
+    parts = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "conv4", "conv5", "downsample.0", "downsample.1")
+    blocks = [f"layer{n}.{i}.{part}" for n in range(1, 5) for i in range(2) for part in parts]
+    state = renamed(trunk, ports_name, kinds(["conv1", "bn1", *blocks]))
+    return {**state, "fc.weight": torch.zeros(10, 128), "fc.bias": torch.zeros(10)}
+
+
+def authors_state(trunk: SENet) -> dict[str, torch.Tensor]:
+    parts = ("1x1_reduce", "3x3", "1x1_increase", "1x1_proj")
+    parts = [*parts, *(f"{part}_bn" for part in parts), "1x1_down", "1x1_up"]
+    blocks = [f"conv{n}_{b}_{part}" for n in range(2, 6) for b in (1, 2) for part in parts]
+    state = renamed(trunk, authors_name, kinds(["conv1_7x7_s2", "conv1_7x7_s2_bn", *blocks]))
+    return {**state, "classifier.weight": torch.zeros(10, 128, 1, 1), "classifier.bias": torch.zeros(10)}
+
+
+def assert_fills(path, trunk: SENet) -> Normalisation:
+    state, normalisation = load_trunk(path)
+    torch.manual_seed(1)
+    other = SENet(SMALL)
+    fill_trunk(other, state, path)
+    assert all(value.equal(trunk.state_dict()[name]) for name, value in other.state_dict().items())
+    return normalisation
+
+
+def python2_pickle(arrays: dict[str, np.ndarray]) -> bytes:
+    """A pickle as Python 2 wrote it (protocol 2, text as bytes), opcode by opcode."""
+
+    def text(value: bytes) -> bytes:
+        return b"T" + struct.pack("<i", len(value)) + value
+
+    out = b"\x80\x02}"
+    for name, array in arrays.items():
+        shape = b"(" + b"".join(b"J" + struct.pack("<i", n) for n in array.shape) + b"t"
+        kind = b"cnumpy\ndtype\n(" + text(array.dtype.str[1:].encode()) + b"K\x00K\x01tR"
+        kind += b"(K\x03" + text(array.dtype.str[:1].encode()) + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + text(b"b") + b"tR"
+        out += text(name.encode()) + empty + b"(K\x01" + shape + kind + b"\x89" + text(array.tobytes()) + b"tbs"
+    return out + b"."
+
+
+def as_arrays(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in state.items()}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_the_port_is_read_as_bgr(tmp_path, trunk, protocol):
+    path = tmp_path / "senet50_ft_weight.pkl"
+    path.write_bytes(pickle.dumps(as_arrays(ports_state(trunk)), protocol=protocol))
+    assert assert_fills(path, trunk) == VGGFACE2_BGR
+
+
+def test_the_port_is_read_as_python_2_wrote_it(tmp_path, trunk):
+    path = tmp_path / "senet50_scratch_weight.pkl"
+    path.write_bytes(python2_pickle(as_arrays(ports_state(trunk))))
+    assert pickle.loads(path.read_bytes(), encoding="latin1").keys() == ports_state(trunk).keys()
+    assert assert_fills(path, trunk) == VGGFACE2_BGR
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_authors_release_is_read_as_rgb(tmp_path, trunk, zipped):
+    path = tmp_path / "senet50_ft_dims_2048.pth"
+    torch.save(authors_state(trunk), path, _use_new_zipfile_serialization=zipped)
+    assert assert_fills(path, trunk) == VGGFACE2_RGB
+
+
+def test_the_two_releases_centre_the_same_colours():
+    assert VGGFACE2_RGB.mean == VGGFACE2_BGR.mean[::-1]
+
+
+def test_a_trunk_of_our_own_comes_back_as_it_was_saved(tmp_path, trunk):
+    path, normalisation = tmp_path / "trunk.pt", Normalisation("BGR", (1.0, 2.0, 3.0), 5.0)
+    save_trunk(path, trunk.state_dict(), normalisation)
+    assert assert_fills(path, trunk) == normalisation
+    assert [file.name for file in tmp_path.iterdir()] == ["trunk.pt"]
+
+
+def test_every_weight_of_senet_50_has_one_name_in_each_release():
+    with torch.device("meta"):
+        ours = {name for name in SENet(ModelConfig()).state_dict() if "tracked" not in name}
+    parts = ("1x1_reduce", "3x3", "1x1_increase", "1x1_proj")
+    parts = [*parts, *(f"{part}_bn" for part in parts), "1x1_down", "1x1_up"]
+    blocks = [f"conv{n}_{b}_{part}" for n in range(2, 6) for b in range(1, 7) for part in parts]
+    names = [authors_name(name) for name in kinds(["conv1_7x7_s2", "conv1_7x7_s2_bn", *blocks])]
+    assert ours <= set(names)
+    assert len(names) == len(set(names))
+
+
+class Bomb:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the pickle ran code')",))
+
+
+@pytest.mark.parametrize("hidden", [Bomb(), {"conv1.weight": Bomb()}, {"conv1.weight": np.array([Bomb()])}])
+def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path, hidden):
+    path = tmp_path / "senet50_ft_weight.pkl"
+    path.write_bytes(pickle.dumps(hidden))
+    with pytest.raises(WeightsError, match=r"senet50_ft_weight\.pkl: refused: it .*Use senet50_ft_dims_2048"):
+        load_trunk(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickled_module_is_refused_with_the_name_of_a_file_that_is_not(tmp_path, zipped):
+    path = tmp_path / "senet50_ft_pytorch.pth"
+    torch.save(nn.Sequential(nn.Linear(2, 2)), path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"whole pickled module.*Use senet50_ft_dims_2048\.pth"):
+        load_trunk(path)
+
+
+def damaged(trunk: SENet) -> dict[str, bytes]:
+    whole = io.BytesIO()
+    torch.save(authors_state(trunk), whole)
+    arrays = pickle.dumps(as_arrays(ports_state(trunk)))
+    return {"cut.pth": whole.getvalue()[:-500], "cut.pkl": arrays[:-500], "empty.pkl": b"", "text.pth": b"404 Not"}
+
+
+@pytest.mark.parametrize("name", ["cut.pth", "cut.pkl", "empty.pkl", "text.pth"])
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path, trunk, name):
+    (tmp_path / name).write_bytes(damaged(trunk)[name])
+    with pytest.raises(WeightsError, match=f"{name}: damaged, or no weights file"):
+        load_trunk(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [{"a.weight": torch.zeros(1)}, {"conv1.weight": "text"}, [1, 2], {}])
+def test_a_file_of_something_else_is_an_error_that_says_which_to_use(tmp_path, content):
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"other\.pth: .*senet50_ft_dims_2048"):
+        load_trunk(tmp_path / "other.pth")
+
+
+def test_a_name_that_is_not_the_trunks_is_an_error(tmp_path, trunk):
+    torch.save({**ports_state(trunk), "layer9.0.conv1.weight": torch.zeros(1)}, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=r"odd\.pth: 1 names are not SENet-50's.*layer9"):
+        load_trunk(tmp_path / "odd.pth")
+
+
+def test_a_partial_file_fills_nothing(tmp_path, trunk):
+    state = ports_state(trunk)
+    del state["layer3.0.bn2.running_var"]
+    torch.save(state, tmp_path / "partial.pth")
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    state["layer4.0.conv1.weight"] += 1
+    with pytest.raises(WeightsError, match=r"partial\.pth: does not fit .*layer3\.0\.bn2\.running_var is None"):
+        fill_trunk(trunk, load_trunk(tmp_path / "partial.pth")[0], tmp_path / "partial.pth")
+    assert trunk.state_dict()["layer3.0.bn2.running_var"].equal(before["layer3.0.bn2.running_var"])
+
+
+def test_a_trunk_file_with_a_part_missing_is_an_error(tmp_path):
+    torch.save({"format": "traunet trunk 1", "state": {}}, tmp_path / "trunk.pt")
+    with pytest.raises(WeightsError, match=r"trunk\.pt: a trunk file with parts missing"):
+        load_trunk(tmp_path / "trunk.pt")
+
+
+def test_a_missing_file_is_an_error_that_says_how_to_give_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pkl: no such weights file; give one with WEIGHTS="):
+        load_trunk(tmp_path / "nowhere.pkl")
+
+
+def test_a_channel_order_that_is_none_is_an_error():
+    with pytest.raises(ValueError, match="use 'RGB' or 'BGR'"):
+        Normalisation("GBR")
+
+
+def test_a_files_hash_is_its_sha_256(tmp_path):
+    (tmp_path / "file").write_bytes(b"some weights")
+    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"some weights").hexdigest()
