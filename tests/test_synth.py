@@ -13,7 +13,7 @@ from traunet.facs import ACTION_UNITS, AUS, CHIN, DISFA_AUS, FLIP, INNER_LIP, JA
 from traunet.landmarks import DlibLandmarks
 from traunet.synth import tree
 from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, Expression, perform
-from traunet.synth.head import Moment
+from traunet.synth.head import Head, Moment
 from traunet.synth.mesh import face_mesh, subdivide
 from traunet.synth.scene import Scene
 
@@ -22,7 +22,7 @@ TINY = SynthConfig(frames=6, height=64, width=64, fps=4, share_factor=1.0)
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return Scene(np.random.default_rng(3), 256, 256)
+    return Scene(Head(np.random.default_rng(3)), np.random.default_rng(3), 256, 256)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_the_neutral_mean_face_is_symmetric():
     mesh = face_mesh()
     flipped = mesh.vertices[mesh.mirror] * [-1, 1, 1]
     assert np.abs(mesh.vertices - flipped).max() < 2.5  # units; a face is 200 high
-    front = Scene(np.random.default_rng(0), 256, 256)
+    front = Scene(Head(np.random.default_rng(0)), np.random.default_rng(0), 256, 256)
     front.tilt = np.zeros(3)
     points = front.landmarks(Moment())
     mirrored = points[FLIP] * [-1, 1] + [points[27:31, 0].mean() * 2, 0]

@@ -18,6 +18,7 @@ class SynthConfig:
     width: int = 1024
     fps: int = 20
     share_factor: float = 1.0  # multiplies DISFA's share of frames at every intensity of every AU
+    takes: int = 1  # scenes (light, camera, room) among which a subject's frames are divided; DISFA has one
     seed: int = 0
 
 

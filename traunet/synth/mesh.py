@@ -71,7 +71,7 @@ PULLS: dict[str, tuple[Pull, ...]] = {
     "AU20": (Pull(61, 16, (14, -2, -5)), Pull(214, 18, (6, -2, -2))),
 }
 # How far each unit moves its most moved vertex at intensity 5, in units: enough for a person to see it at 3.
-REACH = {"AU1": 14, "AU2": 14, "AU4": 17, "AU5": 5, "AU6": 13, "AU9": 12, "AU12": 21, "AU15": 11, "AU17": 11}
+REACH = {"AU1": 18, "AU2": 18, "AU4": 19, "AU5": 6, "AU6": 16, "AU9": 15, "AU12": 22, "AU15": 11, "AU17": 11}
 REACH |= {"AU20": 14, "AU25": 19, "AU26": 28}
 LEARNED_SHARE = 0.2  # of that reach, what comes from the learned map
 MUSCLE_MARGIN = 9.0  # units over which the learned part fades outside its muscles

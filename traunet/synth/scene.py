@@ -17,10 +17,10 @@ FOLLOWING = 0.35  # the share of the head's turn that the neck and the shoulders
 
 
 class Scene:
-    """Everything about a subject that does not change during the video."""
+    """A head, and everything else that does not change during a video."""
 
-    def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
-        self.head = Head(rng)
+    def __init__(self, head: Head, rng: np.random.Generator, height: int, width: int) -> None:
+        self.head = head
         self.height, self.width = height, width
         self.distance = rng.uniform(750, 1300)
         self.face_height = rng.uniform(0.50, 0.58) * height  # pixels that 200 units take

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from traunet.config import SynthConfig
 from traunet.facs import DISFA_AUS
 from traunet.synth.acting import Performance, perform
+from traunet.synth.head import Head
 from traunet.synth.scene import Scene
 
 OFFICIAL_SUBJECTS = tuple(f"SN{n:03d}" for n in [*range(1, 14), 16, 17, 18, 21, *range(23, 33)])
@@ -72,15 +73,22 @@ def length(config: SynthConfig, subject: str) -> int:
     return config.frames - (subject == SHORTER)
 
 
-def scene(config: SynthConfig, subject: str) -> Scene:
-    """The subject's head, light and camera."""
-    return Scene(_generator(config, subject), config.height, config.width)
+def head(config: SynthConfig, subject: str) -> Head:
+    """The subject's head."""
+    return Head(np.random.default_rng([config.seed, 2, int(subject[2:])]))
+
+
+def scene(config: SynthConfig, subject: str, frame: int = 1, of: Head | None = None) -> Scene:
+    """The subject's head in the light and before the camera of this frame (1-based)."""
+    take = (frame - 1) * config.takes // config.frames
+    rng = np.random.default_rng([config.seed, 4, int(subject[2:]), take])
+    return Scene(of or head(config, subject), rng, config.height, config.width)
 
 
 def displacement(config: SynthConfig, subject: str, frame: int, au: str) -> np.ndarray:
     """How far `au` moves what each pixel of this frame (1-based) shows: (H, W, 2) pixels, x and y."""
     performance = performances(config)[subject]
-    return scene(config, subject).displacement(performance.moments[frame - 1], au)
+    return scene(config, subject, frame).displacement(performance.moments[frame - 1], au)
 
 
 @functools.lru_cache(maxsize=4)
@@ -89,10 +97,6 @@ def performances(config: SynthConfig, subjects: tuple[str, ...] = OFFICIAL_SUBJE
     rng = np.random.default_rng([config.seed, 1])
     played = perform([length(config, s) for s in subjects], config.fps, config.share_factor, rng)
     return dict(zip(subjects, played, strict=True))
-
-
-def _generator(config: SynthConfig, subject: str) -> np.random.Generator:
-    return np.random.default_rng([config.seed, 2, int(subject[2:])])
 
 
 def _write_root_files(root: Path, config: SynthConfig, subjects: Sequence[str]) -> None:
@@ -113,7 +117,7 @@ def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
     _write_labels(root, subject, performance.labels)
     video = root / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
     video.parent.mkdir(exist_ok=True)
-    stage = scene(config, subject)
+    person = head(config, subject)
     rng = np.random.default_rng([config.seed, 3, int(subject[2:])])
     folder = root / "Landmark_Points" / subject / "tmp_frame_lm"
     folder.mkdir(parents=True)
@@ -123,6 +127,8 @@ def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
         stream.bit_rate, stream.codec_context.qmin, stream.codec_context.qmax = 10**9, 1, 2  # near lossless
         stream.codec_context.thread_count = 1
         for index, moment in enumerate(performance.moments):
+            if index * config.takes % config.frames < config.takes:
+                stage = scene(config, subject, index + 1, person)
             image, landmarks = stage.render(moment, index)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             _write_landmarks(
