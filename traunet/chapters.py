@@ -39,7 +39,7 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
             source, attempt, dict(parameters), kernel_name="python3", cwd=source.parent, progress_bar=False
         )
     except PapermillExecutionError as error:
-        print(error)
+        print(error, flush=True)
         reason = f"cell {error.exec_count} raised {error.ename}: {error.evalue}"
         raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
     notebook = read(attempt)
@@ -132,4 +132,9 @@ def _imported(code: str, source: Path) -> set[str]:
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] == "traunet"}
+    return {name for name in names if name.split(".")[0] == "traunet" and _is_module(name)}
+
+
+def _is_module(name: str) -> bool:
+    place = Path(__file__).parent.joinpath(*name.split(".")[1:])
+    return place.is_dir() or place.with_suffix(".py").is_file()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from traunet.runs import Run
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
-FIRST_HEAD = 100  # the trunk's heads are SN100, SN101, ...: none of them is an official subject
 SYNTHETIC, REAL = "synthetic DISFA", "DISFA"
 PREPARING = ("traunet.data.disfa", "traunet.data.store")
 
@@ -155,18 +154,21 @@ class Workspace:
         path = found_or_made(self.folder / "heads_store", self.keys["trunk"], lambda out: self._align(tree, out))
         return AlignedStore.open(path, self.profile.align)
 
-    def trunk(self) -> Path:
+    def trunk(self, machine: "Machine | None" = None) -> Path:
         """The file with the trunk's weights: the one that was given, or one trained on other synthetic heads."""
         self.check()
         if self.weights:
             return self.weights
-        return found_or_made(self.folder / "trunk", self.keys["trunk"], self._pretrain) / "trunk.pt"
+        return (
+            found_or_made(self.folder / "trunk", self.keys["trunk"], lambda out: self._pretrain(out, machine))
+            / "trunk.pt"
+        )
 
     def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
         """The trained network of a variant and a fold."""
         from traunet.runs import train_run
 
-        store, trunk = self.store(), self.trunk()
+        store, trunk = self.store(), self.trunk(machine)
         return train_run(store, trunk, self.profile, variant, fold, self.folder / "runs", machine=machine)
 
     def runs(self, variants: Iterable[str] = VARIANTS, folds: Iterable[int] = FOLDS) -> "list[Run]":
@@ -181,8 +183,13 @@ class Workspace:
         key = digest([[run.name for run in runs], _library("traunet.report")])
 
         def write(out: Path) -> None:
-            settings = {"profile": profile.name, "dataset": self.dataset}
-            report.write(runs, out, **settings, threshold=profile.train.threshold)  # pyright: ignore[reportArgumentType]
+            report.write(
+                runs,  # pyright: ignore[reportArgumentType]: it takes a cached property for none
+                out,
+                profile=profile.name,
+                dataset=self.dataset,
+                threshold=profile.train.threshold,
+            )
 
         return found_or_made(self.folder / "results", key, write)
 
@@ -192,10 +199,10 @@ class Workspace:
         write_tree(out, self.profile.synth)
 
     def _synthesise_heads(self, out: Path) -> None:
-        from traunet.synth.tree import write_tree
+        from traunet.synth.tree import heads, write_tree
 
         trunk, config = self._trunk_config
-        write_tree(out, config, [f"SN{FIRST_HEAD + i}" for i in range(trunk.identities)])
+        write_tree(out, config, heads(trunk.identities))
 
     def _align(self, tree: Path, out: Path) -> None:
         from traunet.data.disfa import read_tree
@@ -203,10 +210,10 @@ class Workspace:
 
         prepare(read_tree(tree), out, self.profile.align)
 
-    def _pretrain(self, out: Path) -> None:
+    def _pretrain(self, out: Path, machine: "Machine | None") -> None:
         from traunet.pretraining import pretrain
 
-        pretrain(self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt")
+        pretrain(self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt", machine=machine)
 
 
 def _library(*modules: str) -> list[Any]:

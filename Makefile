@@ -1,0 +1,61 @@
+# make book [PROFILE=demo] [DISFA=dir] [WEIGHTS=file]   everything, from nothing to build/<profile>/site/html
+# make plan [...]     what `make book` would do, and why
+# make test           everything that proves it        make check    style, types, layers
+# make lab            JupyterLab on notebooks/         make format   lay out the source
+# make lock           pin requirements.in anew         make clean    remove build/
+#
+# The first of them sets up .venv (about 8 GB). To use an environment of your own, such as conda's, with the pinned
+# packages in it: make book PYTHON=python
+
+PROFILE ?= demo
+DISFA ?=
+WEIGHTS ?=
+SYSTEM_PYTHON ?= python3
+
+ifdef PYTHON
+READY :=
+else
+PYTHON := .venv/bin/python
+READY := .venv/ready
+endif
+
+OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+.PHONY: book plan test check format lab lock clean
+
+book: $(READY)
+	@$(PYTHON) -m traunet book $(OPTIONS)
+
+plan: $(READY)
+	@$(PYTHON) -m traunet book $(OPTIONS) --dry-run
+
+test: $(READY)
+	$(PYTHON) -m pytest -n auto
+
+check: $(READY)
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m pyright
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+format: $(READY)
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lab: $(READY)
+	TRAUNET_DISFA="$(DISFA)" TRAUNET_WEIGHTS="$(WEIGHTS)" $(PYTHON) -m jupyter lab notebooks
+
+clean:
+	rm -rf build .snakemake
+
+# --- setting up ------------------------------------------------------------------------------------------------------
+
+.venv/ready: requirements.lock pyproject.toml .ci/setup
+	@sh .ci/setup $(SYSTEM_PYTHON)
+	@touch $@
+
+# The versions at hand stay unless requirements.in forbids them; `rm requirements.lock` first to take the newest.
+lock: $(READY)
+	$(PYTHON) -m pip install --quiet uv
+	$(PYTHON) -m uv pip compile requirements.in --universal --python-version 3.11.0 --generate-hashes \
+	    --no-header --no-annotate --output-file requirements.lock

@@ -1,0 +1,218 @@
+"""The commands: each finds or makes one thing, by the same calls as a notebook, and says on its last line what."""
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traunet.config import PROFILES, VARIANTS
+from traunet.workspace import PROJECT, Workspace
+
+if TYPE_CHECKING:
+    from traunet.loop import Machine
+    from traunet.runs import Run
+
+BAD_INPUT, STOPPED = 2, 130
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a command found or made, with a word on each; `stage` names it in a workspace, if it belongs to one."""
+
+    notes: dict[Path, str]
+    stage: str = ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what the user can mend is one line on standard error, and a 2."""
+    given, started = parser().parse_args(arguments), time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            made = given.command(given)
+        if made:
+            _finish(given, made, time.perf_counter() - started)
+    except (ValueError, OSError) as error:
+        print(f"traunet: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("traunet: stopped; the same command goes on from what is finished", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_) -> None:
+    """Ours, about the user's data, in one line; those of other packages are not for the user."""
+    if category is UserWarning:
+        print(f"traunet: warning: {message}", file=sys.stderr)
+
+
+def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
+    if getattr(given, "done", None):
+        from traunet.flow import write_mark
+
+        write_mark(given.done, _workspace(given), made.stage, list(made.notes))
+    what = "; ".join(f"{os.path.relpath(path)}{note and ': '}{note}" for path, note in made.notes.items())
+    print(f"{what} ({seconds:.0f} s)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser("traunet", description="Upper, middle and lower region learning for facial AUs.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    workspace = [_of_a_workspace()]
+
+    def add(name: str, command: Callable, text: str, parents: Sequence[argparse.ArgumentParser] = workspace):
+        added = commands.add_parser(name, help=text, description=text, parents=parents)
+        added.set_defaults(command=command)
+        return added
+
+    synth = add("synth", _synth, "write a synthetic DISFA tree")
+    synth.add_argument("out", type=Path, nargs="?", help="a new folder (default: the profile's own)")
+    synth.add_argument("--seed", type=int, help="other heads and other acting; needs OUT")
+    prepare = add("prepare", _prepare, "read a DISFA tree, align its frames, store them")
+    prepare.add_argument("--out", type=Path, help="a new folder for the store (default: the profile's own)")
+    pretrain = add("pretrain", _pretrain, "train the small trunk on other synthetic heads")
+    train = add("train", _train, "train one network, on one fold or more")
+    train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
+    train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
+    train.add_argument("--fold", required=True, type=int, nargs="+", metavar="K", help="one or more of 1, 2, 3")
+    for trained in (pretrain, train):
+        trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
+    add("tables", _tables, "predictions to tables and results.json")
+    notebook = add("notebook", _notebook, "execute one notebook of the book")
+    notebook.add_argument("name", help="such as 01_data")
+    add("site", _site, "build the site from the executed notebooks")
+    book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
+    book.add_argument("--cores", type=int, help="(default: all)")
+    book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
+    add("doctor", _doctor, "what is here, what is missing, what is odd")
+    predict = add("predict", _predict, "action units of a photograph or video", parents=())
+    predict.add_argument("file", type=Path)
+    predict.add_argument("--run", type=Path, required=True, help="the folder of a trained network")
+    predict.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
+    predict.add_argument("--overlay", type=Path, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
+    return top
+
+
+def _of_a_workspace() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--profile", default="demo", metavar="P", help=", ".join(PROFILES))
+    shared.add_argument("--disfa", type=Path, metavar="DIR", help="DISFA's top folder (default: a synthetic one)")
+    shared.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the trunk's weights (default: train small ones)"
+    )
+    shared.add_argument("--done", type=Path, help=argparse.SUPPRESS)  # the mark that the workflow waits for
+    return shared
+
+
+def _workspace(given: argparse.Namespace) -> Workspace:
+    return Workspace.of(given.profile, given.disfa, given.weights)
+
+
+def _machine(given: argparse.Namespace) -> "Machine":
+    from traunet.loop import Machine
+
+    return Machine(given.device, given.threads)
+
+
+def _synth(given: argparse.Namespace) -> Made:
+    workspace = _workspace(given)
+    if given.out is None:
+        if given.seed is not None:
+            raise ValueError("--seed needs OUT, a new folder: the profile's own tree has the profile's seed")
+        return Made({workspace.tree(): ""}, "tree")
+    from traunet.synth.tree import write_tree
+
+    config = workspace.profile.synth
+    seed = config.seed if given.seed is None else given.seed
+    write_tree(given.out, dataclasses.replace(config, seed=seed))
+    return Made({given.out: ""})
+
+
+def _prepare(given: argparse.Namespace) -> Made:
+    from traunet.data.disfa import read_tree
+    from traunet.data.store import prepare
+
+    workspace = _workspace(given)
+    if given.out is None:
+        store, stage = workspace.store(), "store"
+    else:
+        store, stage = prepare(read_tree(workspace.tree()), given.out, workspace.profile.align), ""
+    return Made({store.path: f"{len(store.usable)} of {len(store)} frames aligned"}, stage)
+
+
+def _pretrain(given: argparse.Namespace) -> Made:
+    return Made({_workspace(given).trunk(_machine(given)): ""}, "trunk")
+
+
+def _train(given: argparse.Namespace) -> Made:
+    workspace, machine = _workspace(given), _machine(given)
+    if given.store is None:
+        return _trained([workspace.run(given.variant, fold, machine) for fold in given.fold])
+    from traunet.data.store import AlignedStore
+    from traunet.runs import train_run
+
+    store, trunk = AlignedStore.open(given.store, workspace.profile.align), workspace.trunk(machine)
+    rest, runs = (workspace.profile, given.variant), workspace.folder / "runs"
+    return _trained([train_run(store, trunk, *rest, fold, runs, machine=machine) for fold in given.fold])
+
+
+def _trained(runs: "list[Run]") -> Made:
+    notes = {run.path: f"epoch {run.provenance['chosen_epoch']} of {len(run.history)} taken" for run in runs}
+    return Made(notes, "runs")
+
+
+def _tables(given: argparse.Namespace) -> Made:
+    return Made({_workspace(given).results(): ""}, "results")
+
+
+def _notebook(given: argparse.Namespace) -> Made:
+    from traunet import chapters
+    from traunet.config import canonical_json
+
+    workspace = _workspace(given)
+    workspace.check()
+    os.environ.update(workspace.environment)  # through which the notebook's own Workspace.of finds this one
+    source = PROJECT / "notebooks" / f"{given.name}.ipynb"
+    out = workspace.folder / "notebooks" / source.name
+    record = {"settings": canonical_json(workspace.profile), "keys": workspace.keys}
+    return Made({chapters.execute(source, out, {"profile": given.profile}, record): ""})
+
+
+def _site(given: argparse.Namespace) -> Made:
+    from traunet.publish import publish
+
+    return Made({publish(_workspace(given)): ""}, "results")
+
+
+def _book(given: argparse.Namespace) -> Made | None:
+    from traunet.flow import make_book
+
+    made = make_book(_workspace(given), given.cores, given.dry_run)
+    return None if given.dry_run else Made({made: "open it in a browser"})
+
+
+def _predict(given: argparse.Namespace) -> Made:
+    from traunet.detect import caveat, load_network, predict_file
+    from traunet.runs import Run
+
+    run = Run.open(given.run)
+    found = predict_file(given.file, *load_network(run), given.out, given.overlay, note=caveat(run))
+    if caveat(run):
+        print(caveat(run))
+    return Made({given.out: str(found)})
+
+
+def _doctor(given: argparse.Namespace) -> None:
+    from traunet.doctor import examine
+
+    for line in examine(_workspace(given)):
+        print(line)
