@@ -5,8 +5,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
+from projects import chapter, executed, figure_cell
 
-from tests.projects import chapter, executed, figure_cell
 from traunet import chapters
 from traunet.chapters import ChapterError
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import nbformat
 import pytest
+from projects import chapter, executed, figure_cell, workspace, write_project
 
-from tests.projects import chapter, executed, figure_cell, workspace, write_project
 from traunet import chapters, publish
 from traunet.chapters import ChapterError
 from traunet.config import PAPER

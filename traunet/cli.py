@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traunet.config import PROFILES, VARIANTS
+from traunet.config import FOLDS, PROFILES, VARIANTS, named
 from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     train = add("train", _train, "train one network, on one fold or more")
     train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
     train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
-    train.add_argument("--fold", required=True, type=int, nargs="+", metavar="K", help="one or more of 1, 2, 3")
+    train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
@@ -154,6 +154,7 @@ def _pretrain(given: argparse.Namespace) -> Made:
 
 
 def _train(given: argparse.Namespace) -> Made:
+    named("variant", given.variant, VARIANTS)  # before anything is rendered for it
     workspace, machine = _workspace(given), _machine(given)
     if given.store is None:
         return _trained([workspace.run(given.variant, fold, machine) for fold in given.fold])

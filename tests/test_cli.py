@@ -1,0 +1,80 @@
+"""The commands: what the user can mend is one line that says how, and an exit code of 2."""
+
+import subprocess
+import sys
+
+import pytest
+from trees import write_tree
+
+from traunet.cli import main
+from traunet.data.store import AlignedStore
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
+    monkeypatch.delenv("TRAUNET_DISFA", raising=False)
+
+
+def refused(capsys, *arguments) -> str:
+    assert main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("traunet: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_the_library_and_its_command_line_import_no_torch():
+    code = "import sys, traunet.cli, traunet.flow, traunet.publish; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_tree_is_prepared_into_a_store_of_ones_own(tmp_path, capsys):
+    write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
+    arguments = ["prepare", "--disfa", tmp_path / "tree", "--out", tmp_path / "store", "--profile", "smoke"]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert "3 of 3 frames aligned" in capsys.readouterr().out
+    assert AlignedStore.open(tmp_path / "store").size == 64
+
+
+def test_a_missing_folder_is_named(tmp_path, capsys):
+    assert "nowhere: no such folder" in refused(capsys, "prepare", "--disfa", tmp_path / "nowhere")
+
+
+def test_an_unknown_profile_and_an_unknown_variant_list_the_known(tmp_path, capsys):
+    assert "choose one of: smoke, demo, paper" in refused(capsys, "tables", "--profile", "tiny")
+    assert "tranet_residual" in refused(capsys, "train", "--variant", "resnet", "--fold", "1")
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_store_made_with_other_settings_is_refused(tmp_path, capsys):
+    write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
+    store, disfa = tmp_path / "store", tmp_path / "tree"
+    main([str(argument) for argument in ("prepare", "--disfa", disfa, "--out", store, "--profile", "smoke")])
+    capsys.readouterr()
+    error = refused(capsys, "train", "--store", store, "--variant", "senet", "--fold", 1, "--profile", "demo")
+    assert str(store) in error
+
+
+def test_the_papers_profile_without_disfa_is_refused_before_anything_is_made(tmp_path, capsys):
+    assert "DISFA=dir" in refused(capsys, "book", "--profile", "paper")
+    assert not (tmp_path / "build").exists()
+
+
+def test_another_seed_needs_another_folder(capsys):
+    assert "--seed needs OUT" in refused(capsys, "synth", "--seed", 3)
+
+
+def test_a_notebook_and_a_run_that_do_not_exist_are_named(tmp_path, capsys):
+    assert "99_gone.ipynb: no such notebook" in refused(capsys, "notebook", "99_gone", "--profile", "smoke")
+    out = tmp_path / "out.csv"
+    assert "no such run" in refused(capsys, "predict", "face.jpg", "--run", tmp_path / "gone", "--out", out)
+    assert not out.exists()
+
+
+def test_the_doctor_says_what_is_here_and_what_is_missing(tmp_path, capsys):
+    write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
+    assert main(["doctor", "--profile", "paper", "--disfa", str(tmp_path / "tree")]) == 0
+    report = capsys.readouterr().out
+    assert "DISFA with 1 subjects" in report
+    assert "missing: profile 'paper' needs the trunk's weights" in report

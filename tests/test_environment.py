@@ -1,0 +1,69 @@
+"""One set of pinned versions, for pip and conda users alike, and nothing used that is not asked for."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from traunet.doctor import pins
+from traunet.workspace import PROJECT
+
+LOCK = PROJECT / "requirements.lock"
+OURS = {"traunet", *(path.stem for path in (PROJECT / "tests").glob("*.py"))}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def wanted() -> list[str]:
+    lines = (PROJECT / "requirements.in").read_text().splitlines()
+    return [normal(re.split(r"[=<>]", line)[0]) for line in lines if line and not line.startswith("#")]
+
+
+def imported(folder: str) -> set[str]:
+    names = set()
+    for path in Path(PROJECT, folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - OURS
+
+
+def test_conda_users_get_the_pinned_packages_and_a_python_that_they_are_for():
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    python = next(item for item in environment["dependencies"] if str(item).startswith("python="))
+    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
+    required = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert pip == ["-r requirements.lock"]
+    assert required == ">=" + python.removeprefix("python=")
+
+
+def test_every_package_that_is_asked_for_is_pinned():
+    assert set(wanted()) <= {normal(name) for name in pins(LOCK)}
+
+
+def test_every_pinned_package_has_hashes_and_none_comes_from_an_address():
+    blocks = re.split(r"\n(?=\w)", LOCK.read_text())
+    assert all("--hash=sha256:" in block and "==" in block for block in blocks)
+    assert "://" not in LOCK.read_text()
+
+
+@pytest.mark.parametrize("folder", ["traunet", "tests"])
+def test_nothing_is_imported_that_is_not_asked_for(folder):
+    owners = importlib.metadata.packages_distributions()
+    strangers = [
+        name for name in imported(folder) if not {normal(o) for o in owners.get(name, [])} & set(wanted())
+    ]
+    assert strangers == []
+
+
+def test_no_other_flavour_of_opencv_is_pinned():
+    assert [name for name in pins(LOCK) if "opencv" in name] == ["opencv-python-headless"]

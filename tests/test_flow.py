@@ -1,0 +1,68 @@
+"""Marks tell the workflow what is finished; they must not tell it when that is no longer so."""
+
+import subprocess
+import sys
+
+import pytest
+from filelock import FileLock
+
+from traunet import flow
+from traunet.config import SMOKE, VARIANTS
+from traunet.flow import FlowError
+from traunet.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(SMOKE, tmp_path / "build")
+
+
+@pytest.fixture
+def mark(workspace):
+    made = workspace.folder / "store"
+    made.mkdir(parents=True)
+    mark = workspace.folder / "done" / "store"
+    flow.write_mark(mark, workspace, "store", [made])
+    return mark
+
+
+def test_equal_results_give_equal_marks(workspace, mark):
+    before = mark.read_bytes()
+    flow.write_mark(mark, workspace, "store", [workspace.folder / "store"])
+    assert mark.read_bytes() == before
+    assert flow.stale_marks(workspace) == []
+
+
+def test_a_mark_is_stale_when_what_it_stands_for_is_gone(workspace, mark):
+    (workspace.folder / "store").rmdir()
+    assert flow.stale_marks(workspace) == [mark]
+
+
+def test_a_mark_is_stale_when_its_stage_would_be_made_differently_now(workspace, mark):
+    workspace.keys["store"] = "another"
+    assert flow.stale_marks(workspace) == [mark]
+
+
+def test_a_mark_that_cannot_be_read_is_stale(workspace, mark):
+    mark.write_text("half a ma")
+    assert flow.stale_marks(workspace) == [mark]
+
+
+def test_two_books_are_not_made_in_one_folder_at_once(workspace):
+    workspace.folder.mkdir(parents=True)
+    with (
+        FileLock(workspace.folder / ".make-book.lock"),
+        pytest.raises(FlowError, match="another `make book` is at work"),
+    ):
+        flow.make_book(workspace)
+
+
+def test_the_workflow_would_train_every_variant_and_end_with_the_site(tmp_path):
+    command = [sys.executable, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TRAUNET_BUILD": str(tmp_path / "build")}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    plan = done.stdout.split()
+    assert plan[plan.index("train") + 1] == str(len(VARIANTS))
+    for step in ("synth", "prepare", "pretrain", "tables", "site"):
+        assert plan[plan.index(step) + 1] == "1"
+    assert not (tmp_path / "build" / "smoke" / "done").exists()

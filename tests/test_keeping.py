@@ -1,0 +1,65 @@
+"""Folders are found if they were made from the same inputs, else made, and never half there."""
+
+import pytest
+
+from traunet.keeping import digest, found_or_made, is_fresh, listing, replaced
+
+
+def writing(text, calls=None):
+    def make(folder):
+        folder.mkdir()
+        (folder / "content").write_text(text)
+        if calls is not None:
+            calls.append(text)
+
+    return make
+
+
+def failing(folder):
+    folder.mkdir()
+    raise ValueError("half way")
+
+
+def test_equal_inputs_are_found_and_others_made_anew(tmp_path):
+    calls = []
+    for key in ("a", "a", "b"):
+        folder = found_or_made(tmp_path / "kept", key, writing(key, calls))
+        assert (folder / "content").read_text() == key
+    assert calls == ["a", "b"]
+
+
+@pytest.mark.parametrize("keep", [lambda folder, make: found_or_made(folder, "b", make), replaced])
+def test_a_failure_leaves_the_former_folder_and_nothing_else(tmp_path, keep):
+    folder = found_or_made(tmp_path / "kept", "a", writing("a"))
+    with pytest.raises(ValueError, match="half way"):
+        keep(folder, failing)
+    assert is_fresh(folder, "a")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    (tmp_path / ".kept.part-dead").mkdir()
+    found_or_made(tmp_path / "kept", "a", writing("a"))
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
+
+
+def test_a_folder_whose_making_was_not_recorded_is_made_again(tmp_path):
+    (tmp_path / "kept").mkdir()
+    folder = found_or_made(tmp_path / "kept", "a", writing("a"))
+    assert (folder / "content").read_text() == "a"
+
+
+def test_a_listing_sees_every_change_of_a_file(tmp_path):
+    (tmp_path / "deep").mkdir()
+    file = tmp_path / "deep" / "file"
+    seen = set()
+    for text in ("a", "bb"):
+        file.write_text(text)
+        seen.add(digest(listing(tmp_path)))
+    file.rename(file.with_name("other"))
+    assert digest(listing(tmp_path)) not in seen
+    assert len(seen) == 2
+
+
+def test_digests_do_not_hang_on_the_order_of_keys():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})

@@ -1,0 +1,87 @@
+"""A workspace finds or makes each stage, knows what it depends on, and says at once what the user must bring."""
+
+import dataclasses
+
+import pytest
+from trees import write_tree
+
+from traunet.config import DEMO, PAPER, SMOKE, AlignConfig, TrainConfig
+from traunet.workspace import Workspace
+
+SUBJECTS = ("SN001", "SN002")
+
+
+@pytest.fixture
+def disfa(tmp_path):
+    write_tree(tmp_path / "tree", subjects=SUBJECTS, frames=4)
+    return tmp_path / "tree"
+
+
+def with_settings(workspace, **settings):
+    return dataclasses.replace(workspace, profile=dataclasses.replace(workspace.profile, **settings))
+
+
+def test_a_notebook_finds_the_workspace_that_the_workflow_named(tmp_path, monkeypatch, disfa):
+    weights = tmp_path / "weights.pt"
+    there = Workspace(SMOKE, tmp_path / "build", disfa, weights)
+    for name, value in there.environment.items():
+        monkeypatch.setenv(name, value)
+    assert Workspace.of("smoke") == there
+
+
+def test_an_unknown_profile_is_an_error_that_lists_the_known():
+    with pytest.raises(ValueError, match="unknown profile 'tiny'; choose one of: smoke, demo, paper"):
+        Workspace.of("tiny")
+
+
+def test_the_papers_profile_without_disfa_or_weights_says_what_to_do(tmp_path, disfa):
+    with pytest.raises(ValueError, match=r"needs DISFA: make book PROFILE=paper DISFA=dir WEIGHTS=file .*demo"):
+        Workspace(PAPER, tmp_path).store()
+    with pytest.raises(ValueError, match="needs the trunk's weights: make book PROFILE=paper WEIGHTS=file"):
+        Workspace(PAPER, tmp_path, disfa).trunk()
+    assert list(tmp_path.iterdir()) == [disfa]
+
+
+@pytest.mark.parametrize("missing", [{"disfa": "nowhere"}, {"weights": "nowhere"}])
+def test_a_missing_data_set_or_weights_file_is_named(tmp_path, missing):
+    given = {name: tmp_path / value for name, value in missing.items()}
+    with pytest.raises(FileNotFoundError, match="nowhere: no such"):
+        Workspace(DEMO, tmp_path, **given).check()
+
+
+def test_a_store_is_made_once_and_found_afterwards(tmp_path, disfa):
+    workspace = Workspace(SMOKE, tmp_path / "build", disfa)
+    made = workspace.store()
+    written = (made.path / "manifest.json").stat().st_mtime_ns
+    assert len(made.usable) == 8
+    assert workspace.store().fingerprint == made.fingerprint
+    assert (made.path / "manifest.json").stat().st_mtime_ns == written
+    assert workspace.dataset == "DISFA"
+
+
+def test_a_store_aligned_with_other_settings_is_made_again(tmp_path, disfa):
+    workspace = Workspace(SMOKE, tmp_path / "build", disfa)
+    before = workspace.store()
+    after = with_settings(workspace, align=AlignConfig(size=32)).store()
+    assert (before.size, after.size) == (64, 32)
+
+
+def test_a_changed_file_of_the_data_set_makes_the_store_stale_and_all_that_hangs_on_it(tmp_path, disfa):
+    before = Workspace(SMOKE, tmp_path, disfa).keys
+    next(disfa.rglob("SN001_au1.txt")).write_text("1,0\n2,0\n3,0\n4,5\n")
+    after = Workspace(SMOKE, tmp_path, disfa).keys
+    assert {stage for stage in before if before[stage] != after[stage]} == {"tree", "store", "runs", "results"}
+
+
+def test_a_setting_of_training_makes_runs_stale_and_neither_frames_nor_trunk(tmp_path):
+    workspace = Workspace(SMOKE, tmp_path)
+    before, after = workspace.keys, with_settings(workspace, train=TrainConfig(seed=1)).keys
+    assert {stage for stage in before if before[stage] != after[stage]} == {"runs", "results"}
+
+
+def test_only_the_papers_profile_on_disfa_is_the_papers_experiment(tmp_path, disfa):
+    weights = tmp_path / "weights.pt"
+    weights.touch()
+    small = dataclasses.replace(PAPER, align=AlignConfig(size=32))
+    assert Workspace(small, tmp_path, disfa, weights).is_the_papers
+    assert not Workspace(SMOKE, tmp_path, disfa).is_the_papers
