@@ -115,14 +115,14 @@ PAPER = Profile("paper")
 SMALL_MACHINE = (
     (
         "synth",
-        "DISFA is not at hand, so heads are rendered. Fewer and smaller pictures, filmed slowly, take minutes; all "
-        "shares of positive frames are raised by one factor, so that even the rarest AU occurs.",
+        "DISFA is not at hand, so heads are rendered. Fewer and smaller pictures, filmed slowly, take minutes. "
+        "All shares of positive frames are raised by one factor, so that even the rarest AU occurs.",
     ),
     ("align.size", "The cost of a picture grows with its area; at this size every AU can still be seen."),
     (
         "model.width, model.depths, model.reduction, model.branch_width, model.hidden",
-        "SENet-50 takes seconds a picture where there is no GPU. Every part of TRA-Net is there, with fewer channels "
-        "and blocks.",
+        "SENet-50 takes seconds a picture where there is no GPU. Every part of TRA-Net is there, with fewer "
+        "channels and blocks.",
     ),
     (
         "train.batch_size, train.batches_per_epoch, train.max_epochs, train.first_evaluation",
