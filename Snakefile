@@ -40,6 +40,18 @@ wildcard_constraints:
     folds=r"\d+",
 
 
+# Every mark is asked for, not the site alone: Snakemake would not miss one that the site no longer needs, and it
+# removes the mark of a job that it stops.
+rule all:
+    input:
+        [] if WORKSPACE.disfa else DONE / "tree",
+        DONE / "store",
+        DONE / "trunk",
+        expand(DONE / "train-{variant}-{folds}", variant=VARIANTS, folds=FOLD_GROUPS),
+        DONE / "results",
+        DONE / "site",
+
+
 rule site:
     input:
         DONE / "results",

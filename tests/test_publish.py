@@ -4,6 +4,7 @@ import dataclasses
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from projects import chapter, executed, figure_cell, workspace, write_project
 
 from traunet import chapters, publish
@@ -38,6 +39,12 @@ def test_a_number_in_the_prose_comes_from_the_results_and_tells_its_runs(site):
     text = (site / "book" / "intro.html").read_text()
     assert ">51.3</span>" in text
     assert "synthetic DISFA, profile smoke; from r1" in text
+
+
+def test_a_page_shows_the_parameter_that_its_notebook_was_given_and_not_the_default_too(site):
+    soup = BeautifulSoup((site / "notebooks" / "01_data.html").read_text(), "html.parser")
+    cells = [cell.get_text() for cell in soup.select(".cell_input")]
+    assert [cell.strip() for cell in cells] == ['profile = "smoke"', "1 + 1"]
 
 
 def test_formulas_need_no_network(site):

@@ -23,10 +23,11 @@ BAD_INPUT, STOPPED = 2, 130
 
 @dataclass(frozen=True)
 class Made:
-    """What a command found or made, with a word on each; `stage` names it in a workspace, if it belongs to one."""
+    """What a command found or made, and a word on it; `stage` names it in a workspace, if it belongs to one."""
 
-    notes: dict[Path, str]
+    paths: Sequence[Path]
     stage: str = ""
+    note: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,9 +58,9 @@ def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
     if getattr(given, "done", None):
         from traunet.flow import write_mark
 
-        write_mark(given.done, _workspace(given), made.stage, list(made.notes))
-    what = "; ".join(f"{os.path.relpath(path)}{note and ': '}{note}" for path, note in made.notes.items())
-    print(f"{what} ({seconds:.0f} s)")
+        write_mark(given.done, _workspace(given), made.stage, made.paths)
+    what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
+    print(": ".join([*what, *filter(None, [made.note])]), f"({seconds:.0f} s)")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,13 +129,13 @@ def _synth(given: argparse.Namespace) -> Made:
     if given.out is None:
         if given.seed is not None:
             raise ValueError("--seed needs OUT, a new folder: the profile's own tree has the profile's seed")
-        return Made({workspace.tree(): ""}, "tree")
+        return Made([workspace.tree()], "tree")
     from traunet.synth.tree import write_tree
 
     config = workspace.profile.synth
     seed = config.seed if given.seed is None else given.seed
     write_tree(given.out, dataclasses.replace(config, seed=seed))
-    return Made({given.out: ""})
+    return Made([given.out])
 
 
 def _prepare(given: argparse.Namespace) -> Made:
@@ -146,11 +147,11 @@ def _prepare(given: argparse.Namespace) -> Made:
         store, stage = workspace.store(), "store"
     else:
         store, stage = prepare(read_tree(workspace.tree()), given.out, workspace.profile.align), ""
-    return Made({store.path: f"{len(store.usable)} of {len(store)} frames aligned"}, stage)
+    return Made([store.path], stage, f"{len(store.usable)} of {len(store)} frames aligned")
 
 
 def _pretrain(given: argparse.Namespace) -> Made:
-    return Made({_workspace(given).trunk(_machine(given)): ""}, "trunk")
+    return Made([_workspace(given).trunk(_machine(given))], "trunk")
 
 
 def _train(given: argparse.Namespace) -> Made:
@@ -167,12 +168,13 @@ def _train(given: argparse.Namespace) -> Made:
 
 
 def _trained(runs: "list[Run]") -> Made:
-    notes = {run.path: f"epoch {run.provenance['chosen_epoch']} of {len(run.history)} taken" for run in runs}
-    return Made(notes, "runs")
+    taken = ", ".join(f"{run.provenance['chosen_epoch']} of {len(run.history)}" for run in runs)
+    folds = ", ".join(str(run.fold) for run in runs)
+    return Made([run.path for run in runs], "runs", f"{runs[0].variant}, fold {folds}: took epoch {taken}")
 
 
 def _tables(given: argparse.Namespace) -> Made:
-    return Made({_workspace(given).results(): ""}, "results")
+    return Made([_workspace(given).results()], "results")
 
 
 def _notebook(given: argparse.Namespace) -> Made:
@@ -185,20 +187,20 @@ def _notebook(given: argparse.Namespace) -> Made:
     source = PROJECT / "notebooks" / f"{given.name}.ipynb"
     out = workspace.folder / "notebooks" / source.name
     record = {"settings": canonical_json(workspace.profile), "keys": workspace.keys}
-    return Made({chapters.execute(source, out, {"profile": given.profile}, record): ""})
+    return Made([chapters.execute(source, out, {"profile": given.profile}, record)])
 
 
 def _site(given: argparse.Namespace) -> Made:
     from traunet.publish import publish
 
-    return Made({publish(_workspace(given)): ""}, "results")
+    return Made([publish(_workspace(given))], "results")
 
 
 def _book(given: argparse.Namespace) -> Made | None:
     from traunet.flow import make_book
 
     made = make_book(_workspace(given), given.cores, given.dry_run)
-    return None if given.dry_run else Made({made: "open it in a browser"})
+    return None if given.dry_run else Made([made], note="open it in a browser")
 
 
 def _predict(given: argparse.Namespace) -> Made:
@@ -209,7 +211,7 @@ def _predict(given: argparse.Namespace) -> Made:
     found = predict_file(given.file, *load_network(run), given.out, given.overlay, note=caveat(run))
     if caveat(run):
         print(caveat(run))
-    return Made({given.out: str(found)})
+    return Made([given.out], note=str(found))
 
 
 def _doctor(given: argparse.Namespace) -> None:

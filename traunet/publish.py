@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+import nbformat
 import yaml
+from nbformat import NotebookNode
 
 from traunet import chapters, site
 from traunet.keeping import replaced
@@ -87,9 +89,19 @@ def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> None:
                 f"{executed}: the notebook was not executed; run: traunet notebook {name} --profile "
                 f"{workspace.profile.name}"
             )
-        chapters.check(chapters.read(executed), chapters.read(source), executed)
+        notebook = chapters.read(executed)
+        chapters.check(notebook, chapters.read(source), executed)
         (out / "notebooks").mkdir(exist_ok=True)
-        shutil.copy(executed, out / "notebooks")
+        nbformat.write(_without_defaults(notebook), out / "notebooks" / source.name)
+
+
+def _without_defaults(notebook: NotebookNode) -> NotebookNode:
+    """The notebook as a page shows it: with the parameters that it was given, not those in their place."""
+    for cell in notebook.cells:
+        tags = cell.metadata.setdefault("tags", [])
+        if "parameters" in tags:
+            tags.append("remove-cell")
+    return notebook
 
 
 def _marked(config: dict, text: str | None) -> dict:
