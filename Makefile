@@ -43,7 +43,7 @@ format: $(READY)
 	$(PYTHON) -m ruff check --fix .
 
 lab: $(READY)
-	TRAUNET_DISFA="$(DISFA)" TRAUNET_WEIGHTS="$(WEIGHTS)" $(PYTHON) -m jupyter lab notebooks
+	TRAUNET_DISFA="$(abspath $(DISFA))" TRAUNET_WEIGHTS="$(abspath $(WEIGHTS))" $(PYTHON) -m jupyter lab notebooks
 
 clean:
 	rm -rf build .snakemake

@@ -106,3 +106,11 @@ def test_the_books_own_contents_name_the_chapters_in_order():
     assert [page for page in pages if page.startswith("notebooks/")] == sorted(
         page for page in pages if page.startswith("notebooks/")
     )
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_kept_without_outputs_and_takes_its_profile_as_parameter(path):
+    cells = chapters.code_cells(chapters.read(path))
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    assert cells[0].metadata.get("tags") == ["parameters"]
+    assert cells[0].source.startswith("profile = ")
