@@ -67,9 +67,9 @@ class TrunkConfig:
     """The small trunk, trained as VGGFace2 trained the paper's: on whose face it is."""
 
     identities: int = 200
-    frames: int = 16  # of each identity
+    frames: int = 16  # of each identity, every one in another light, room and camera
     epochs: int = 10
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 0.05
     seed: int = 1000
 
@@ -148,16 +148,16 @@ SMALL_MACHINE = (
 )
 DEMO = Profile(
     "demo",
-    synth=SynthConfig(frames=160, height=256, width=256, fps=4, share_factor=2.0),
+    synth=SynthConfig(frames=200, height=256, width=256, fps=2, share_factor=2.5),
     align=AlignConfig(size=96),
     model=ModelConfig(width=16, depths=(1, 1, 1, 1), reduction=8, branch_width=32, hidden=64),
     train=TrainConfig(
         batch_size=32,
         batches_per_epoch=50,
-        learning_rate=0.02,
-        final_learning_rate=0.0002,
-        first_evaluation=5,
-        max_epochs=10,
+        learning_rate=0.15,
+        final_learning_rate=0.003,
+        first_evaluation=12,
+        max_epochs=15,
         held_out_subjects=3,
         evaluation_stride=4,
     ),
@@ -166,7 +166,7 @@ DEMO = Profile(
 )
 SMOKE = Profile(
     "smoke",
-    synth=SynthConfig(frames=24, height=256, width=256, fps=4, share_factor=2.0),
+    synth=SynthConfig(frames=24, height=256, width=256, fps=2, share_factor=2.5),
     align=AlignConfig(size=64),
     model=ModelConfig(width=8, depths=(1, 1, 1, 1), reduction=4, branch_width=16, hidden=32),
     train=TrainConfig(

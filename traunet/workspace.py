@@ -129,7 +129,8 @@ class Workspace:
         """How the trunk is trained, and the heads that it is trained on."""
         trunk = self.profile.trunk
         assert trunk  # check() has seen to it
-        return trunk, dataclasses.replace(self.profile.synth, frames=trunk.frames, seed=trunk.seed)
+        films = {"frames": trunk.frames, "takes": trunk.frames, "fps": 1, "seed": trunk.seed}
+        return trunk, dataclasses.replace(self.profile.synth, **films)
 
     def tree(self) -> Path:
         """The DISFA tree that was given, or the synthetic one."""
