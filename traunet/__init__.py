@@ -1,3 +1,3 @@
-"""traunet: the executable companion of "Upper, Middle and Lower Region Learning for Facial Action Unit Detection"."""
+"""traunet: the executable companion of the TRA-Net paper on facial action unit detection."""
 
 __version__ = "0.1.0"
