@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from skimage.color import rgb2lab
 
 from traunet import datafigures, facefigures, figures, published, report
+from traunet.colours import REGION_COLOURS
 from traunet.data.folds import TEST_SUBJECTS
 from traunet.facs import AUS, N_LANDMARKS
 from traunet.scores import score_runs
@@ -147,7 +148,7 @@ def test_intensity_shares_add_up_to_the_positive_rate():
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
 def test_region_colours_stay_apart_for_every_reader(blindness):
-    colours = np.array([to_rgb(colour) for colour in figures.REGION_COLOURS.values()])
+    colours = np.array([to_rgb(colour) for colour in REGION_COLOURS.values()])
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ BLINDNESS[blindness].T, 0, 1)
     lab = rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)[None])[0]
@@ -156,7 +157,7 @@ def test_region_colours_stay_apart_for_every_reader(blindness):
 
 
 def test_region_colours_stay_apart_in_print_without_colour():
-    lightness = rgb2lab(np.array([[to_rgb(colour) for colour in figures.REGION_COLOURS.values()]]))[0, :, 0]
+    lightness = rgb2lab(np.array([[to_rgb(colour) for colour in REGION_COLOURS.values()]]))[0, :, 0]
     assert np.diff(np.sort(lightness)).min() > 12
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from traunet.config import SMOKE, SynthConfig
+from traunet import published
+from traunet.config import SMOKE, Expression, SynthConfig
 from traunet.facs import ACTION_UNITS, AUS, CHIN, DISFA_AUS, FLIP, INNER_LIP, JAW, interocular_distance
 from traunet.landmarks import DlibLandmarks
 from traunet.synth import tree
-from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, Expression, perform
+from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, perform
 from traunet.synth.head import Head, Moment
 from traunet.synth.mesh import face_mesh, subdivide
 from traunet.synth.scene import Scene
@@ -38,7 +39,7 @@ def video_frames(root: Path, subject: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("threshold", [2, 3])
-@pytest.mark.parametrize(("frames", "fps", "factor"), [(4845, 20, 1.0), (160, 4, 2.0)])
+@pytest.mark.parametrize(("frames", "fps", "factor"), [(4845, 20, 1.0), (200, 2, 2.5)])
 def test_the_share_of_positive_frames_follows_disfa_within_a_third(frames, fps, factor, threshold):
     performed = perform([frames] * 27, fps, factor, np.random.default_rng(0))
     labels = np.concatenate([p.labels for p in performed])
@@ -46,6 +47,12 @@ def test_the_share_of_positive_frames_follows_disfa_within_a_third(frames, fps, 
         expected = sum(DISFA_COUNTS[au][threshold - 1 :]) / DISFA_FRAMES * factor
         share = (labels[:, DISFA_AUS.index(au)] >= threshold).mean()
         assert expected * 2 / 3 < share < expected * 4 / 3, au
+
+
+def test_the_acting_aims_at_the_published_counts():
+    counts = published.intensity_counts()
+    assert DISFA_FRAMES == published.FRAMES
+    assert {au: DISFA_COUNTS[au] for au in AUS} == {au: tuple(counts.loc[au, [1, 2, 3, 4, 5]]) for au in AUS}
 
 
 def test_a_share_that_would_exceed_all_frames_is_refused():
@@ -60,7 +67,7 @@ def test_intensities_rise_and_fall_rather_than_jump():
 
 
 def test_which_units_go_together_is_a_setting():
-    pairs = [Expression({"AU1": 1.0, "AU9": 1.0}, 1.0), Expression({"AU12": 1.0}, 1.0)]
+    pairs = [Expression((("AU1", 1.0), ("AU9", 1.0)), 1.0), Expression((("AU12", 1.0),), 1.0)]
     performed = perform([400] * 8, 4, 1.0, np.random.default_rng(0), pairs)
     course = np.concatenate([p.intensities for p in performed])
     inner, wrinkler, puller = (course[:, DISFA_AUS.index(au)] for au in ("AU1", "AU9", "AU12"))

@@ -8,6 +8,33 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
+from traunet.facs import DISFA_AUS
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Action units that go together, each with how strongly it takes part (0 to 1); rate: how often it happens."""
+
+    parts: tuple[tuple[str, float], ...]
+    rate: float
+
+
+# Everyday expressions first; then every AU alone, and the mouth once more, which moves most.
+EXPRESSIONS = (
+    Expression((("AU6", 0.9), ("AU12", 1.0)), 2.0),
+    Expression((("AU6", 1.0), ("AU12", 1.0), ("AU25", 1.0), ("AU26", 0.5)), 2.0),
+    Expression((("AU1", 1.0), ("AU2", 1.0)), 1.0),
+    Expression((("AU1", 0.9), ("AU2", 1.0), ("AU5", 0.8), ("AU25", 0.8), ("AU26", 1.0)), 1.0),
+    Expression((("AU1", 1.0), ("AU4", 0.8), ("AU15", 0.8)), 0.6),
+    Expression((("AU4", 0.9), ("AU9", 1.0), ("AU17", 0.5)), 1.0),
+    Expression((("AU9", 1.0), ("AU25", 0.7)), 0.6),
+    Expression((("AU4", 0.8), ("AU20", 0.9), ("AU25", 0.8), ("AU26", 0.5)), 0.5),
+    *(Expression(((au, 1.0),), 0.8) for au in DISFA_AUS),
+    Expression((("AU4", 1.0),), 1.2),
+    Expression((("AU25", 1.0),), 1.8),
+    Expression((("AU25", 0.9), ("AU26", 0.9)), 1.2),
+)
+
 
 @dataclass(frozen=True)
 class SynthConfig:
@@ -18,6 +45,7 @@ class SynthConfig:
     width: int = 1024
     fps: int = 20
     share_factor: float = 1.0  # multiplies DISFA's share of frames at every intensity of every AU
+    expressions: tuple[Expression, ...] = EXPRESSIONS  # which AUs go together
     takes: int = 1  # scenes (light, camera, room) among which a subject's frames are divided; DISFA has one
     seed: int = 0
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from traunet.colours import REGION_COLOURS
 from traunet.facs import (
     BROWS,
     CHIN,
@@ -21,7 +22,7 @@ from traunet.facs import (
     REGIONS,
     RIGHT_IMAGE_EYE,
 )
-from traunet.figures import INK, REGION_COLOURS, drawn
+from traunet.figures import INK, drawn
 
 RINGS = (LEFT_IMAGE_EYE, RIGHT_IMAGE_EYE, OUTER_LIP, INNER_LIP)
 CHAINS = (JAW, slice(BROWS.start, 22), slice(22, BROWS.stop), slice(NOSE.start, 31), slice(31, NOSE.stop))

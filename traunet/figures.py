@@ -19,12 +19,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from traunet.colours import REGION_COLOURS
 from traunet.config import VARIANTS
 from traunet.facs import ACTION_UNITS, AUS, REGION_AUS, REGIONS
 from traunet.published import SCORES
 from traunet.results import select
 
-REGION_COLOURS = {"upper": "#0072B2", "middle": "#F0C040", "lower": "#EE6677"}
 AU_COLOURS = {unit.name: REGION_COLOURS[unit.region] for unit in ACTION_UNITS}
 INK, FAINT = "#303030", "#9a9a9a"
 ABSENT = "–"  # in the place of a score that is not defined

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from traunet.colours import REGION_COLOURS
 from traunet.facs import ACTION_UNITS, AUS
 from traunet.landmarks import Box, Face
 
-# The colours of the book's figures, which colour-blind readers can tell apart.
-REGION_COLOURS = {"upper": "#0072B2", "middle": "#E69F00", "lower": "#CC79A7"}
 LINE = (240, 228, 66)
 PANEL = (0, 0, 0, 170)
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from traunet.config import EXPRESSIONS, Expression
 from traunet.facs import DISFA_AUS, MAX_INTENSITY
 from traunet.synth.head import Moment
 
-# Frames per intensity 1 to 5 of DISFA's 130,814 (data/published/intensities.csv says from where). AU5, AU15, AU17
-# and AU20 are not scored by the paper; they distract, and are given about the share of a rare AU.
+# Frames per intensity 1 to 5 of DISFA's 130,814: data/published/intensity_counts.csv says from where, and a test
+# holds them equal. AU5, AU15, AU17 and AU20 are not scored by the paper; they distract, as often as a rare AU.
 DISFA_FRAMES = 130_814
 DISFA_COUNTS: dict[str, tuple[int, int, int, int, int]] = {
     "AU1": (2272, 1749, 2809, 1393, 555),
@@ -30,30 +31,6 @@ DISFA_COUNTS: dict[str, tuple[int, int, int, int, int]] = {
     "AU26": (13443, 7473, 3529, 314, 217),
 }
 
-
-@dataclass(frozen=True)
-class Expression:
-    """Action units that go together: AU -> how strongly it takes part (0 to 1), and how often it happens."""
-
-    parts: dict[str, float]
-    rate: float
-
-
-# Which AUs go together. The first eight are everyday expressions; every AU also acts alone.
-EXPRESSIONS: tuple[Expression, ...] = (
-    Expression({"AU6": 0.9, "AU12": 1.0}, 2.0),
-    Expression({"AU6": 1.0, "AU12": 1.0, "AU25": 1.0, "AU26": 0.5}, 2.0),
-    Expression({"AU1": 1.0, "AU2": 1.0}, 1.0),
-    Expression({"AU1": 0.9, "AU2": 1.0, "AU5": 0.8, "AU25": 0.8, "AU26": 1.0}, 1.0),
-    Expression({"AU1": 1.0, "AU4": 0.8, "AU15": 0.8}, 0.6),
-    Expression({"AU4": 0.9, "AU9": 1.0, "AU17": 0.5}, 1.0),
-    Expression({"AU9": 1.0, "AU25": 0.7}, 0.6),
-    Expression({"AU4": 0.8, "AU20": 0.9, "AU25": 0.8, "AU26": 0.5}, 0.5),
-    *(Expression({au: 1.0}, 0.8) for au in DISFA_AUS),
-    Expression({"AU4": 1.0}, 1.2),
-    Expression({"AU25": 1.0}, 1.8),
-    Expression({"AU25": 0.9, "AU26": 0.9}, 1.2),
-)
 
 EVENT_SECONDS = (0.4, 0.3, 0.7)  # rise, least hold, fall
 HOLD_SECONDS = 1.5  # on average, beyond the least
@@ -99,7 +76,7 @@ def _raw_courses(
     for _ in range(rng.poisson(rate * frames / fps) + 2):
         expression = expressions[rng.choice(len(expressions), p=rates / rates.sum())]
         shape, strength = _event(seconds, rng), rng.uniform(0.35, 1.0)
-        for au, part in expression.parts.items():
+        for au, part in expression.parts:
             column = DISFA_AUS.index(au)
             height = strength * part * vigour[column] * rng.uniform(0.75, 1.0)
             course[:, column] = np.maximum(course[:, column], height * shape)

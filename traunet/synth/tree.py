@@ -95,7 +95,8 @@ def displacement(config: SynthConfig, subject: str, frame: int, au: str) -> np.n
 def performances(config: SynthConfig, subjects: tuple[str, ...] = OFFICIAL_SUBJECTS) -> dict[str, Performance]:
     """What each subject of the tree does, by name."""
     rng = np.random.default_rng([config.seed, 1])
-    played = perform([length(config, s) for s in subjects], config.fps, config.share_factor, rng)
+    frames = [length(config, subject) for subject in subjects]
+    played = perform(frames, config.fps, config.share_factor, rng, config.expressions)
     return dict(zip(subjects, played, strict=True))
 
 
