@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from traunet.status import Status
 from traunet.workspace import PROJECT, Workspace
 
 # One core each, unless a job says otherwise: libraries that start a thread per core fight over them.
@@ -87,11 +88,11 @@ def _snakemake(workspace: Workspace, cores: int | None, dry_run: bool) -> None:
     stale = [os.path.relpath(mark, PROJECT) for mark in stale_marks(workspace)]
     command += ["--forcerun", *stale] if stale else []
     environment = {**os.environ, **ONE_THREAD, **workspace.environment}
-    with _stoppable(command, environment) as process:
+    with Status(workspace.folder / "logs") as status, _stoppable(command, environment) as process:
         assert process.stdout
         for line in process.stdout:
             if not NOISE.match(line):
-                print(line, end="", flush=True)
+                status.say(line.rstrip("\n"))
     if process.returncode:
         raise FlowError(
             f"the book was not finished; the failed step and its log are above and in {workspace.folder / 'logs'}"

@@ -1,0 +1,78 @@
+"""What the jobs at work say of themselves, shown while they run: the last line of each one's log."""
+
+import re
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+FINISHED = re.compile(r"\(\d+ s\)$")  # a job's last line ends with how long it took
+EVERY = {True: 1.0, False: 60.0}  # seconds between two looks: on a terminal, and in a log
+TAIL = 4096  # bytes of a log that are read
+
+
+class Status:
+    """One line of status: rewritten in place on a terminal, printed once a minute elsewhere."""
+
+    def __init__(self, logs: Path, stream: TextIO | None = None) -> None:
+        self.logs, self.stream = logs, stream or sys.stdout
+        self.started, self.terminal = time.time(), self.stream.isatty()
+        self._stop, self._lock, self._shown = threading.Event(), threading.Lock(), ""
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        with self._lock:
+            self._wipe()
+
+    def say(self, line: str) -> None:
+        """Print a line that stays, above the status."""
+        with self._lock:
+            self._wipe()
+            print(line, file=self.stream, flush=True)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(EVERY[self.terminal]):
+            with self._lock:
+                self._show(" · ".join(at_work(self.logs, self.started)))
+
+    def _show(self, text: str) -> None:
+        if not text or text == self._shown:
+            return
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            self._wipe()
+            print(text[:width], end="", file=self.stream, flush=True)
+        else:
+            print(f"  {text}", file=self.stream, flush=True)
+        self._shown = text
+
+    def _wipe(self) -> None:
+        if self.terminal and self._shown:
+            print("\r\x1b[2K", end="", file=self.stream, flush=True)
+        self._shown = ""
+
+
+def at_work(logs: Path, since: float) -> list[str]:
+    """`job: its last words` for every log that was written to since then and whose job has not finished."""
+    recent = [log for log in sorted(logs.glob("*.log")) if log.stat().st_mtime >= since]
+    words = {log.stem: last_words(log) for log in recent}
+    return [f"{job}: {said}" for job, said in words.items() if said and not FINISHED.search(said)]
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that is not empty; progress bars rewrite theirs after a carriage return."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL))
+        lines = re.split(r"[\r\n]+", file.read().decode("utf-8", errors="replace"))
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
