@@ -111,6 +111,11 @@ def test_the_tree_has_the_quirks_of_disfa(written):
     assert len(list((written / "ActionUnit_Labels" / "SN002").iterdir())) == len(DISFA_AUS)
 
 
+def test_a_tree_tells_the_settings_it_was_written_with(written):
+    assert tree.read_config(written) == TINY
+    assert hash(tree.read_config(written)) == hash(TINY)
+
+
 def test_a_folder_that_holds_something_is_not_overwritten(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not empty"):

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from traunet.config import SynthConfig
+from traunet.config import Expression, SynthConfig
 from traunet.facs import DISFA_AUS
 from traunet.synth.acting import Performance, perform
 from traunet.synth.head import Head
@@ -98,6 +98,14 @@ def performances(config: SynthConfig, subjects: tuple[str, ...] = OFFICIAL_SUBJE
     frames = [length(config, subject) for subject in subjects]
     played = perform(frames, config.fps, config.share_factor, rng, config.expressions)
     return dict(zip(subjects, played, strict=True))
+
+
+def read_config(root: Path) -> SynthConfig:
+    """The settings with which a synthetic tree was written."""
+    config = json.loads((root / "SYNTHETIC.json").read_text())["config"]
+    said = config.pop("expressions")
+    expressions = tuple(Expression(tuple(map(tuple, e["parts"])), e["rate"]) for e in said)
+    return SynthConfig(**config, expressions=expressions)
 
 
 def _write_root_files(root: Path, config: SynthConfig, subjects: Sequence[str]) -> None:
