@@ -7,8 +7,9 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,16 +74,20 @@ def length(config: SynthConfig, subject: str) -> int:
     return config.frames - (subject == SHORTER)
 
 
-def head(config: SynthConfig, subject: str) -> Head:
-    """The subject's head."""
-    return Head(np.random.default_rng([config.seed, 2, int(subject[2:])]))
+def scene(config: SynthConfig, subject: str, frame: int = 1) -> Scene:
+    """The subject's head in the light and before the camera of this frame (1-based); not to be changed."""
+    return _take(config, subject, (frame - 1) * config.takes // config.frames)
 
 
-def scene(config: SynthConfig, subject: str, frame: int = 1, of: Head | None = None) -> Scene:
-    """The subject's head in the light and before the camera of this frame (1-based)."""
-    take = (frame - 1) * config.takes // config.frames
+@functools.lru_cache(maxsize=32)
+def _take(config: SynthConfig, subject: str, take: int) -> Scene:
     rng = np.random.default_rng([config.seed, 4, int(subject[2:]), take])
-    return Scene(of or head(config, subject), rng, config.height, config.width)
+    return Scene(_head(config, subject), rng, config.height, config.width)
+
+
+@functools.lru_cache(maxsize=4)
+def _head(config: SynthConfig, subject: str) -> Head:
+    return Head(np.random.default_rng([config.seed, 2, int(subject[2:])]))
 
 
 def displacement(config: SynthConfig, subject: str, frame: int, au: str) -> np.ndarray:
@@ -104,7 +109,7 @@ def read_config(root: Path) -> SynthConfig:
     """The settings with which a synthetic tree was written."""
     config = json.loads((root / "SYNTHETIC.json").read_text())["config"]
     said = config.pop("expressions")
-    expressions = tuple(Expression(tuple(map(tuple, e["parts"])), e["rate"]) for e in said)
+    expressions = tuple(Expression(tuple((au, part) for au, part in e["parts"]), e["rate"]) for e in said)
     return SynthConfig(**config, expressions=expressions)
 
 
@@ -124,28 +129,30 @@ def _bad_stretch(config: SynthConfig) -> tuple[int, int]:
 def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
     root, config, subject, performance = job
     _write_labels(root, subject, performance.labels)
-    video = root / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
-    video.parent.mkdir(exist_ok=True)
-    person = head(config, subject)
-    rng = np.random.default_rng([config.seed, 3, int(subject[2:])])
     folder = root / "Landmark_Points" / subject / "tmp_frame_lm"
     folder.mkdir(parents=True)
-    with av.open(str(video), "w") as container:
-        stream = container.add_stream("mjpeg", rate=config.fps)
-        stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuvj444p"
-        stream.bit_rate, stream.codec_context.qmin, stream.codec_context.qmax = 10**9, 1, 2  # near lossless
-        stream.codec_context.thread_count = 1
-        for index, moment in enumerate(performance.moments):
-            if index * config.takes % config.frames < config.takes:
-                stage = scene(config, subject, index + 1, person)
-            image, landmarks = stage.render(moment, index)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            _write_landmarks(
-                folder, subject, index + 1, _as_annotated(landmarks, config, subject, index + 1, rng), config
-            )
-        container.mux(stream.encode())
+    rng = np.random.default_rng([config.seed, 3, int(subject[2:])])
+    with _film(root / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi", config) as add:
+        for frame, moment in enumerate(performance.moments, 1):
+            image, landmarks = scene(config, subject, frame).render(moment, frame - 1)
+            add(image)
+            annotated = _as_annotated(landmarks, config, subject, frame, rng)
+            _write_landmarks(folder, subject, frame, annotated, config)
     if subject == EXTRA_LANDMARK:
         _save_points(folder / f"{subject}_{length(config, subject):04d}_lm.mat", landmarks)
+
+
+@contextmanager
+def _film(path: Path, config: SynthConfig) -> Iterator[Callable[[np.ndarray], None]]:
+    """An AVI file, near lossless and the same bytes for the same pictures; the context adds one picture a call."""
+    path.parent.mkdir(exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=config.fps)
+        stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuvj444p"
+        stream.bit_rate, stream.codec_context.qmin, stream.codec_context.qmax = 10**9, 1, 2
+        stream.codec_context.thread_count = 1
+        yield lambda image: container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def _write_labels(root: Path, subject: str, labels: np.ndarray) -> None:
