@@ -173,7 +173,7 @@ def test_a_network_stands_on_the_trunk_it_is_given(tmp_path):
     trained = network("tranet").trunk.state_dict()
     save_trunk(tmp_path / "trunk.pt", trained, Normalisation("RGB", (1.0, 2.0, 3.0), 4.0))
     torch.manual_seed(7)
-    net = build_on_trunk("tranet_v1", SMALL, ALIGN, tmp_path / "trunk.pt")
+    net, _ = build_on_trunk("tranet_v1", SMALL, ALIGN, tmp_path / "trunk.pt")
     assert all(value.equal(trained[name]) for name, value in net.trunk.state_dict().items())
     assert net.normalise.mean.flatten().tolist() == [1, 2, 3]  # pyright: ignore
     assert not net.trunk.conv1.weight.requires_grad

@@ -1,6 +1,5 @@
 """The releases of VGGFace2's SENet-50, rebuilt with their names; and files that must be refused."""
 
-import hashlib
 import io
 import pickle
 import struct
@@ -18,7 +17,6 @@ from traunet.model.weights import (
     Normalisation,
     WeightsError,
     authors_name,
-    file_sha256,
     fill_trunk,
     load_trunk,
     ports_name,
@@ -205,8 +203,3 @@ def test_a_missing_file_is_an_error_that_says_how_to_give_one(tmp_path):
 def test_a_channel_order_that_is_none_is_an_error():
     with pytest.raises(ValueError, match="use 'RGB' or 'BGR'"):
         Normalisation("GBR")
-
-
-def test_a_files_hash_is_its_sha_256(tmp_path):
-    (tmp_path / "file").write_bytes(b"some weights")
-    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"some weights").hexdigest()

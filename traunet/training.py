@@ -18,8 +18,8 @@ from traunet.data.folds import Split
 from traunet.data.store import AlignedStore
 from traunet.facs import AUS, REGION_AUS
 from traunet.loop import Adapter, Descent, Draws, Machine, Plan, loader, outputs, train_epochs
-from traunet.model.tranet import build
-from traunet.model.weights import Normalisation, fill_trunk, load_trunk
+from traunet.model.tranet import build_on_trunk
+from traunet.model.weights import Normalisation
 
 REGION_COLUMNS = {region: [AUS.index(au) for au in aus] for region, aus in REGION_AUS.items()}
 
@@ -171,18 +171,6 @@ class Trained:
     machine: dict[str, Any]  # what it was computed on
 
 
-def build_on_trunk(variant: str, profile: Profile, trunk_path: Path) -> tuple[nn.Module, Normalisation]:
-    """Build a variant on a trunk's weights; the rest is drawn from torch's generator. Blocks 1 and 2 are frozen.
-
-    "As the backbone SENet-50 has been pre-trained on VGG face 2 datasets, I froze the first two blocks of the
-    backbone and trained the rest part of TRA-Net." (section 4.1)
-    """
-    state, normalisation = load_trunk(trunk_path)
-    net = build(variant, profile.model, profile.align, normalisation)
-    fill_trunk(net.trunk, state, trunk_path)
-    return net, normalisation
-
-
 def train(
     store: AlignedStore,
     trunk_path: Path,
@@ -199,7 +187,7 @@ def train(
     split = folds.split(store.frames, fold, config.held_out_subjects, config.threshold)
     with torch.random.fork_rng(), machine.limits():
         torch.manual_seed(config.seed)
-        net, normalisation = build_on_trunk(variant, profile, trunk_path)
+        net, normalisation = build_on_trunk(variant, profile.model, profile.align, trunk_path)
         label = f"{variant}, fold {fold}" if progress else None
         result = fit(net, store, split, config, machine=machine, progress=label)
         net.load_state_dict(result.state_dict)

@@ -195,12 +195,16 @@ def build(variant: str, config: ModelConfig, align: AlignConfig, normalisation: 
     return net
 
 
-def build_on_trunk(variant: str, config: ModelConfig, align: AlignConfig, path: Path) -> TRANet:
-    """The same, upon a trunk that was trained before: "pre-trained on the VGGFace2 dataset", or one of our own.
+def build_on_trunk(
+    variant: str, config: ModelConfig, align: AlignConfig, path: Path
+) -> tuple[TRANet, Normalisation]:
+    """The same, upon a trunk that was trained before, and the normalisation that this trunk expects.
 
-    `path` is any file that `load_trunk` reads; WeightsError if it does not fit `config`.
+    "As the backbone SENet-50 has been pre-trained on VGG face 2 datasets, I froze the first two blocks of the
+    backbone and trained the rest part of TRA-Net." (section 4.1) `path` is any file that `load_trunk` reads;
+    WeightsError if it does not fit `config`.
     """
     state, normalisation = load_trunk(path)
     net = build(variant, config, align, normalisation)
     fill_trunk(net.trunk, state, path)
-    return net
+    return net, normalisation

@@ -4,7 +4,6 @@ A file says by its names which release it is, and with that how its pixels are o
 BGR, the authors' is RGB. Taking one for the other gives features that look plausible and are useless.
 """
 
-import hashlib
 import re
 import zipfile
 from dataclasses import asdict, dataclass
@@ -97,12 +96,6 @@ def save_trunk(path: Path, state: State, normalisation: Normalisation) -> None:
     content = {"format": FORMAT, "normalisation": asdict(normalisation), "state": dict(state)}
     torch.save(content, temporary)
     temporary.replace(path)
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal: what a run is named by."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def ports_name(name: str) -> str | None:
