@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.spatial import KDTree
 
 from traunet.synth import texture
-from traunet.synth.mesh import INNER_LIP, LEFT_EYE, RIGHT_EYE, Pull, _pulled, face_mesh, subdivide
+from traunet.synth.mesh import INNER_LIP, LEFT_EYE, RIGHT_EYE, Pull, face_mesh, pull_skin, subdivide
 
 # How people differ: where the mean face is pulled, and by how much (one standard deviation), in units.
 SHAPE = (
@@ -70,7 +70,7 @@ def fine_topology() -> tuple[sparse.csr_array, np.ndarray]:
 def shape_directions() -> np.ndarray:
     """(K, 468, 3): what one standard deviation of each entry of SHAPE does."""
     mesh = face_mesh()
-    return np.stack([_pulled(mesh.vertices, mesh.mirror, pull) for pull in SHAPE])
+    return np.stack([pull_skin(mesh.vertices, mesh.mirror, pull) for pull in SHAPE])
 
 
 class Head:

@@ -114,7 +114,7 @@ def face_mesh() -> FaceMesh:
     for name, reach in REACH.items():
         key = f"AU{int(name[2:]):02d}"
         learned_part = _own_part(key, _symmetric(coefficients[names.index(key)], mirror), vertices)
-        pulled = sum((_pulled(vertices, mirror, pull) for pull in PULLS.get(name, ())), np.zeros((468, 3)))
+        pulled = sum((pull_skin(vertices, mirror, pull) for pull in PULLS.get(name, ())), np.zeros((468, 3)))
         pulled += {"AU25": _lips_parting, "AU26": _jaw_drop}.get(name, np.zeros_like)(vertices)
         movements[name] = reach * _unit(LEARNED_SHARE * _unit(learned_part) + (1 - LEARNED_SHARE) * _unit(pulled))
     triangles = np.array(json.loads(_resource("canonical_face_tessellation.json").read_text())["triangles"])
@@ -170,7 +170,8 @@ def _rigid_part(field: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     return motions @ solution
 
 
-def _pulled(vertices: np.ndarray, mirror: np.ndarray, pull: Pull) -> np.ndarray:
+def pull_skin(vertices: np.ndarray, mirror: np.ndarray, pull: Pull) -> np.ndarray:
+    """How one pull, and its mirror image, moves each vertex: (V, 3), in units."""
     side = np.sign(vertices[pull.at, 0]) or 1.0
     here = _closeness(vertices, np.array([pull.at]), pull.reach) * (np.array(pull.by) * [side, 1, 1])
     there = here[mirror] * [-1, 1, 1]
