@@ -1,0 +1,46 @@
+"""One measured figure, always beside another that was measured in the same run: machines are noisy, ratios less."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`value` (in `unit`) of `what`, beside `reference` of `against`, both from one run.
+
+    A rate is better when larger and `at_least` names the bar of the ratio; a time, a memory or a size has `at_most`,
+    the bar of the value itself or, with `of_ratio`, of the ratio. Memory is in bytes, the peak of all processes.
+    """
+
+    what: str
+    value: float
+    unit: str
+    against: str
+    reference: float
+    at_least: float | None = None  # of value / reference
+    at_most: float | None = None  # of the value, or of value / reference
+    of_ratio: bool = True
+    seconds: float = math.nan  # that the measurement took
+    memory: int | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.value / self.reference if self.reference else math.nan
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the bar is met; None if there is none."""
+        judged = self.ratio if self.of_ratio else self.value
+        if self.at_least is not None:
+            return judged >= self.at_least
+        return None if self.at_most is None else judged <= self.at_most
+
+    def row(self) -> dict[str, Any]:
+        """For JSON and for the table of the book."""
+        return {**asdict(self), "ratio": self.ratio, "holds": self.holds}
+
+
+Measurement = Callable[..., list[Figure]]
