@@ -7,10 +7,10 @@ import pytest
 import torch
 from pictures import TINY, PaintedStore
 
-from traunet.loop import Machine
+from traunet.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.weights import fill_trunk, load_trunk
-from traunet.pretraining import hold_out, measured_normalisation, pretrain, shuffled_plan
+from traunet.pretraining import ShuffledPlan, hold_out, measured_normalisation, pretrain
 
 ONE = Machine(device="cpu", threads=1)
 HEADS = tuple(f"SN{number}" for number in range(100, 104))
@@ -42,7 +42,7 @@ def test_the_file_holds_a_whole_trunk_and_how_its_pixels_are_normalised(trunk):
 def test_history_and_facts_stand_beside_the_trunk(trunk):
     assert sorted(path.name for path in trunk.path.parent.iterdir()) == ["trunk.csv", "trunk.json", "trunk.pt"]
     history = pd.read_csv(trunk.path.with_suffix(".csv"))
-    assert list(history.columns) == ["epoch", "loss", "learning_rate", "seconds", "accuracy"]
+    assert list(history.columns) == ["epoch", "loss", "learning_rate", "accuracy"]
     facts = json.loads(trunk.path.with_suffix(".json").read_text())
     assert facts["accuracy"] == trunk.accuracy
     assert facts["chance"] == 0.25
@@ -62,7 +62,7 @@ def test_every_fourth_usable_frame_of_each_subject_is_kept_aside():
 
 
 def test_an_epoch_shows_each_row_once():
-    plan = shuffled_plan(np.arange(10), 4)
+    plan = ShuffledPlan(np.arange(10), 4)
     first, second = (list(plan(np.random.default_rng(seed))) for seed in (0, 1))
     assert [len(batch) for batch in first] == [4, 4]
     assert len(set(np.concatenate(first))) == 8

@@ -16,7 +16,7 @@ from traunet import runs
 from traunet.config import AlignConfig
 from traunet.data import folds
 from traunet.facs import AUS
-from traunet.loop import Machine
+from traunet.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation, save_trunk
@@ -88,7 +88,7 @@ def test_the_checkpoint_gives_the_predictions_again(run):
 def test_a_run_gives_its_settings_back(run):
     assert (run.align, run.model, run.train) == (TINY.align, TINY.model, TINY.train)
     assert (run.variant, run.fold) == ("tranet", 1)
-    assert list(run.history.columns) == ["epoch", "loss", "learning_rate", "seconds", "f1_held_out", "f1_test"]
+    assert list(run.history.columns) == ["epoch", "loss", "learning_rate", "f1_held_out", "f1_test"]
 
 
 def test_the_provenance_says_where_every_number_came_from(run, trunk):

@@ -1,123 +1,67 @@
 """The thin Lightning adapter: frames of a store pass through a network, epoch by epoch.
 
 Lightning turns the crank. What is the paper's (loss, sampling, selection) stands elsewhere and is handed in.
-Batches and flips are drawn in one place from one generator, so that neither the number of loading processes nor
-the device changes which frames a network sees.
+How far a training has come is written down after every epoch, so that a kill costs an epoch at most; the next to
+train the same goes on from there, and ends bit for bit where it would have ended.
 """
 
-import logging
-import os
-import platform
-import signal
 import sys
-import threading
+import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.utilities.warnings import PossibleUserWarning
+import torch.distributed as dist
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from traunet import unfinished
+from traunet.crank import hush, turn
 from traunet.data.store import AlignedStore
-
-Draw = tuple[np.ndarray, np.ndarray]  # the rows of one batch, and which of them to mirror
-Plan = Callable[[np.random.Generator], Iterable[np.ndarray]]  # draws the rows of an epoch, batch by batch
-Judge = Callable[[int], tuple[dict[str, float], bool]]  # after an epoch: the scores to note, and whether to stop
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where the work is done. No setting here is part of a run's name: results must not hang on it."""
-
-    device: str = "auto"  # auto, cpu, cuda or mps
-    threads: int | None = None  # of torch on the CPU; None: as torch finds it
-    workers: int | None = None  # processes that decode frames; None: none on a CPU, up to 8 beside a GPU
-
-    def torch_device(self) -> torch.device:
-        """The device itself; auto means the GPU where there is one."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device not in ("cpu", "cuda", "mps"):
-            raise ValueError(f"unknown device {self.device!r}; choose one of: auto, cpu, cuda, mps")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device 'cuda' was asked for, but torch finds no CUDA GPU here; use 'auto' or 'cpu'")
-        return torch.device(self.device)
-
-    def loading_processes(self) -> int:
-        """How many processes decode frames."""
-        if self.workers is not None:
-            return self.workers
-        return 0 if self.torch_device().type == "cpu" else min(8, os.cpu_count() or 1)
-
-    def facts(self) -> dict[str, str | int | None]:
-        """What to remember of it: no host name, user or path."""
-        gpu = torch.cuda.get_device_name() if self.torch_device().type == "cuda" else None
-        system = f"{platform.system()} {platform.machine()}"
-        return {"system": system, "threads": torch.get_num_threads(), "gpu": gpu}
-
-    @contextmanager
-    def limits(self) -> Iterator[None]:
-        """Hold torch to the number of threads, and give them back afterwards."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+from traunet.feeding import loader
+from traunet.machine import Machine
+from traunet.sharing import gathered, place, share_batch_norm
 
 
-class Draws(Sampler[Draw]):
-    """The batches of every epoch in turn: `plan` draws the rows, then each is mirrored by chance."""
+class Judge(Protocol):
+    """Looks at the network after an epoch, and remembers what it has seen."""
 
-    def __init__(self, plan: Plan, batches: int, flip_probability: float, generator: np.random.Generator):
-        self.plan, self.batches = plan, batches
-        self.flip_probability, self.generator = flip_probability, generator
+    def __call__(self, epoch: int) -> tuple[dict[str, float], bool]:
+        """The scores to note, and whether to stop."""
+        ...
 
-    def __len__(self) -> int:
-        return self.batches
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers: tensors, numbers and text."""
+        ...
 
-    def __iter__(self) -> Iterator[Draw]:
-        for rows in self.plan(self.generator):
-            yield rows, self.generator.random(len(rows)) < self.flip_probability
-
-
-class Frames(Dataset):
-    """Whole batches of a store: uint8 images (B, 3, H, W) and the labels of their rows."""
-
-    def __init__(self, store: AlignedStore, labels: np.ndarray):
-        self.store, self.labels = store, labels
-
-    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, flips = draw
-        images = np.array(self.store.images(rows))
-        images[flips] = images[flips, :, ::-1]
-        return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(self.labels[rows])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember that again."""
+        ...
 
 
-def loader(store: AlignedStore, labels: np.ndarray, draws: Iterable[Draw], machine: Machine) -> DataLoader:
-    """Decode the drawn batches, in other processes if the machine has some to spare."""
-    workers = machine.loading_processes()
-    frames = Frames(store, labels)
-    return DataLoader(frames, sampler=draws, batch_size=None, num_workers=workers)  # pyright: ignore
-
-
-@torch.inference_mode()
 def outputs(
     net: nn.Module, store: AlignedStore, rows: np.ndarray, batch_size: int, machine: Machine
 ) -> np.ndarray:
     """What the network says of each row, in their order, in evaluation mode: (N, ...) float32.
 
-    The network stays on the machine's device and is left in the mode in which it came.
+    The network stays on the machine's device and is left in the mode in which it came. Processes that train
+    together divide the rows, and each gets all answers.
     """
+    rank, count = place()
+    if len(rows) < count:
+        return _outputs(net, store, rows, batch_size, machine)
+    return gathered(_outputs(net, store, rows[rank::count], batch_size, machine))
+
+
+@torch.inference_mode()
+def _outputs(net, store, rows, batch_size, machine) -> np.ndarray:
     device, training = machine.torch_device(), net.training
     net.to(device).eval()
     chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
@@ -153,10 +97,10 @@ class Descent:
 class Progress:
     """A bar on a terminal; elsewhere, such as in a log, one plain line an epoch. Both go to standard error."""
 
-    def __init__(self, label: str, epochs: int, batches: int):
+    def __init__(self, label: str, done: int, epochs: int, batches: int):
         self.label, self.epochs = label, epochs
-        terminal = sys.stderr.isatty()
-        self.bar = tqdm(total=epochs * batches, desc=label, unit="batch") if terminal else None
+        sizes = {"initial": done * batches, "total": epochs * batches}
+        self.bar = tqdm(desc=label, unit="batch", **sizes) if sys.stderr.isatty() else None
 
     def batch(self) -> None:
         if self.bar is not None:
@@ -179,17 +123,70 @@ class Progress:
 
 
 class Adapter(pl.LightningModule):
-    """A network, a loss and a descent in the form that Lightning turns."""
+    """A network, a loss and a descent in the form that Lightning turns, for `epochs` epochs of `batches`."""
 
-    def __init__(self, net: nn.Module, loss: Callable[..., torch.Tensor], descent: Descent, judge: Judge):
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: Callable[..., torch.Tensor],
+        descent: Descent,
+        judge: Judge,
+        batches: DataLoader,
+        epochs: int,
+    ):
         super().__init__()
         self.net, self.loss, self.descent, self.judge = net, loss, descent, judge
-        self.rows: list[dict[str, float]] = []
+        self.batches, self.epochs = batches, epochs
+        self.rows: list[dict[str, float]] = []  # the history, one row an epoch
+        self.seconds: list[float] = []  # that each epoch took, with its evaluation
+        self.sittings: list[int] = []  # after which epochs the training was taken up again
+        self.stopped = False
+        self.found: dict[str, Any] = {}  # optimizer and scheduler as they were left, when taking up again
+        self.label: str | None = None
+        self.path: Path | None = None
         self.progress: Progress | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.stopped or len(self.rows) >= self.epochs
+
+    def note(self) -> dict[str, Any]:
+        """All that going on from here depends on: tensors, numbers and text."""
+        return {
+            "net": self.net.state_dict(),
+            "optimizer": self.trainer.optimizers[0].state_dict(),
+            "scheduler": self.trainer.lr_scheduler_configs[0].scheduler.state_dict(),
+            "judge": self.judge.state_dict(),
+            **{name: getattr(self, name) for name in ("rows", "seconds", "sittings", "stopped")},
+        }
+
+    def take_up(self, noted: dict[str, Any]) -> None:
+        """Be where `note` was written."""
+        self.net.load_state_dict(noted["net"])
+        self.judge.load_state_dict(noted["judge"])
+        for name in ("rows", "seconds", "sittings", "stopped"):
+            setattr(self, name, noted[name])
+        self.found = {name: noted[name] for name in ("optimizer", "scheduler")}
+        self.batches.sampler.epoch = len(self.rows)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def setup(self, stage: str) -> None:
+        if place()[1] > 1:
+            hush()
+            share_batch_norm(self.net)
+        if self.label and place()[0] == 0:
+            self.progress = Progress(self.label, len(self.rows), self.epochs, len(self.batches))
+
+    def teardown(self, stage: str) -> None:
+        if self.progress:
+            self.progress.close()
+            self.progress = None
 
     def configure_optimizers(self):
         optimizer = self.descent.optimizer(self.net)
-        scheduler = self.descent.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        scheduler = self.descent.scheduler(optimizer, self.epochs * len(self.batches))
+        if self.found:
+            optimizer.load_state_dict(self.found["optimizer"])
+            scheduler.load_state_dict(self.found["scheduler"])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
@@ -206,81 +203,55 @@ class Adapter(pl.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        epoch, loss = self.current_epoch + 1, float(torch.stack(self.losses).mean())
+        epoch, loss = len(self.rows) + 1, _mean_of_all(torch.stack(self.losses).mean())
         if not np.isfinite(loss):
             raise ValueError(f"the loss is {loss} in epoch {epoch}: training diverged; lower the learning rate")
-        scores, stop = self.judge(epoch)
-        seconds = time.perf_counter() - self.started
-        self.rows.append({"epoch": epoch, "loss": loss, "learning_rate": self.rate, "seconds": seconds, **scores})
+        scores, self.stopped = self.judge(epoch)
+        self.rows.append({"epoch": epoch, "loss": loss, "learning_rate": self.rate, **scores})
+        self.seconds.append(time.perf_counter() - self.started)
+        if self.path and place()[0] == 0:
+            unfinished.write(self.path, self.note())
         if self.progress:
             self.progress.epoch(self.rows[-1])
-        self.trainer.should_stop = stop
+        self.trainer.should_stop = self.stopped
+
+
+def _mean_of_all(value: torch.Tensor) -> float:
+    """Over the processes that share a batch."""
+    count = place()[1]
+    if count > 1:
+        dist.all_reduce(value)
+    return float(value) / count
 
 
 def train_epochs(
-    adapter: Adapter, batches: DataLoader, epochs: int, machine: Machine, label: str | None
+    adapter: Adapter, machine: Machine, label: str | None, resume: Path | None = None
 ) -> pd.DataFrame:
-    """Train for at most so many epochs and return the history, one row an epoch. Writes no file.
+    """Train to the end and return the history, one row an epoch.
 
-    `label` names the work on the bar or in the log; None is silent.
+    `label` names the work on the bar or in the log; None is silent. `resume` is the file in which the state after
+    each epoch is kept, and from which an unfinished training is taken up; the caller removes it when the result is
+    safe. Several processes need one, as it brings what they learned back; without it they use a temporary one.
     """
-    adapter.net.train()
-    adapter.progress = Progress(label, epochs, len(batches)) if label else None
-    try:
-        with machine.limits(), _quiet(), _interruptible():
-            _trainer(epochs, machine.torch_device()).fit(adapter, batches)
-    finally:
-        if adapter.progress:
-            adapter.progress.close()
+    if machine.devices > 1 and resume is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return train_epochs(adapter, machine, label, Path(folder) / "unfinished.pt")
+    adapter.label, adapter.path = label, resume
+    noted = unfinished.read(resume) if resume else None
+    if noted:
+        adapter.take_up(noted)
+        adapter.sittings.append(len(adapter.rows))
+    if not adapter.finished:
+        _turn(adapter, machine)
     return pd.DataFrame(adapter.rows)
 
 
-def _trainer(epochs: int, device: torch.device) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=1,
-        max_epochs=epochs,
-        plugins=LightningEnvironment(),  # one process, also inside a Slurm job
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back Lightning's banners and advice; its errors pass."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+def _turn(adapter: Adapter, machine: Machine) -> None:
+    adapter.net.train()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PossibleUserWarning)
-            # Lightning 2.6.6 asks torch 2.14 in a way that torch calls old.
-            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)", FutureWarning)
-            yield
+        turn(adapter, adapter.batches, adapter.epochs - len(adapter.rows), machine)
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C, and being terminated is no success.
-
-    Lightning turns the first into `sys.exit(1)` and is deaf to the next one; after SIGTERM it leaves with 0.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
-    try:
-        yield
-    except SystemExit as stop:
-        if type(stop) is SystemExit:
-            raise KeyboardInterrupt from stop
-        raise SystemExit(128 + signal.SIGTERM) from stop
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
+        adapter.teardown("fit")
+    if machine.devices > 1:
+        assert adapter.path  # train_epochs has seen to it
+        adapter.take_up(unfinished.read(adapter.path) or {})

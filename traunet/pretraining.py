@@ -2,10 +2,10 @@
 
 import json
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from traunet.config import ModelConfig, TrunkConfig
 from traunet.data.store import AlignedStore
-from traunet.loop import Adapter, Descent, Draws, Machine, Plan, loader, outputs, train_epochs
+from traunet.feeding import Draws, loader
+from traunet.loop import Adapter, Descent, outputs, train_epochs
+from traunet.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import Normalise
 from traunet.model.weights import Normalisation, save_trunk
@@ -31,7 +33,7 @@ class Pretrained:
     """A trunk file, and how well it tells faces apart."""
 
     path: Path
-    history: pd.DataFrame  # epoch, loss, learning_rate, seconds, accuracy
+    history: pd.DataFrame  # epoch, loss, learning_rate, accuracy
     accuracy: float  # share of held-out frames whose identity is recognised; NaN if none were held out
     identities: int
 
@@ -57,13 +59,16 @@ def pretrain(
     *,
     machine: Machine | None = None,
     progress: bool = True,
+    resume: Path | None = None,
 ) -> Pretrained:
     """Train a trunk on the identities of a store and write it to `out`, with `.csv` and `.json` beside it.
 
-    The trunk comes last: where it is, the others are. Held-out frames come from the same videos as the others, so
+    The trunk comes last: where it is, the others are. `resume` is a file that keeps the state after each epoch,
+    and from which an unfinished training goes on. Held-out frames come from the same videos as the others, so
     their accuracy says that faces are told apart, not how well strangers would be.
     """
-    machine, started = machine or Machine(), time.perf_counter()
+    machine = machine or Machine()
+    machine.check_sharing(config.batch_size)
     people, identity = np.unique(store.frames["subject"].to_numpy(dtype=str), return_inverse=True)
     train, held_out = hold_out(store)
     if len(people) < 2 or not len(train):
@@ -72,11 +77,11 @@ def pretrain(
     with torch.random.fork_rng(), machine.limits():
         torch.manual_seed(config.seed)
         net = Identifier(model, normalisation, len(people))
-        judge = _judge(net, store, identity, held_out, machine)
-        history = _train(net, store, identity, train, config, judge, machine, "trunk" if progress else None)
+        judge = _Judge(net, store, identity, held_out, machine)
+        adapter = _adapter(net, store, identity, train, config, judge, machine)
+        history = train_epochs(adapter, machine, "trunk" if progress else None, resume)
         result = Pretrained(Path(out), history, float(history["accuracy"].iloc[-1]), len(people))
-        seconds = time.perf_counter() - started
-        facts = _facts(result, store, config, model, normalisation, seconds, machine.facts())
+        facts = _facts(result, store, config, model, normalisation, sum(adapter.seconds), machine.facts())
     _write(result, net.trunk, normalisation, facts)
     return result
 
@@ -98,34 +103,44 @@ def measured_normalisation(store: AlignedStore, sample: int = 256) -> Normalisat
     return Normalisation("RGB", (red, green, blue), max(spread, 1.0))
 
 
-def shuffled_plan(rows: np.ndarray, batch_size: int) -> Plan:
+@dataclass(frozen=True)
+class ShuffledPlan:
     """Every row once an epoch, in new order; what does not fill a batch is left for another epoch."""
-    size = min(batch_size, len(rows))
 
-    def plan(generator: np.random.Generator) -> Iterator[np.ndarray]:
-        order = generator.permutation(rows)
+    rows: np.ndarray
+    batch_size: int
+
+    def __call__(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
+        order, size = generator.permutation(self.rows), min(self.batch_size, len(self.rows))
         yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
-    return plan
 
-
-def _train(net, store, identity, train, config: TrunkConfig, judge, machine, progress) -> pd.DataFrame:
-    batches = len(train) // min(config.batch_size, len(train))
-    plan = shuffled_plan(train, config.batch_size)
-    draws = Draws(plan, batches, FLIP_PROBABILITY, np.random.default_rng(config.seed))
+def _adapter(net, store, identity, train, config: TrunkConfig, judge, machine) -> Adapter:
+    count = len(train) // min(config.batch_size, len(train))
+    draws = Draws(ShuffledPlan(train, config.batch_size), count, FLIP_PROBABILITY, config.seed)
     descent = Descent(config.learning_rate, 0.0, MOMENTUM, WEIGHT_DECAY)
-    adapter = Adapter(net, F.cross_entropy, descent, judge)
-    return train_epochs(adapter, loader(store, identity, draws, machine), config.epochs, machine, progress)
+    batches = loader(store, identity, draws, machine)
+    return Adapter(net, F.cross_entropy, descent, judge, batches, config.epochs)
 
 
-def _judge(net, store, identity, held_out, machine):
-    def accuracy(epoch: int) -> tuple[dict[str, float], bool]:
-        if not len(held_out):
+class _Judge:
+    """How many of the held-out frames are recognised; it remembers nothing and never stops."""
+
+    def __init__(self, net, store, identity, held_out, machine):
+        self.net, self.store, self.machine = net, store, machine
+        self.identity, self.held_out = identity, held_out
+
+    def __call__(self, epoch: int) -> tuple[dict[str, float], bool]:
+        if not len(self.held_out):
             return {"accuracy": np.nan}, False
-        answers = outputs(net, store, held_out, 64, machine).argmax(axis=1)
-        return {"accuracy": float((answers == identity[held_out]).mean())}, False
+        answers = outputs(self.net, self.store, self.held_out, 64, self.machine).argmax(axis=1)
+        return {"accuracy": float((answers == self.identity[self.held_out]).mean())}, False
 
-    return accuracy
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
 
 
 def _facts(result: Pretrained, store, config, model, normalisation, seconds: float, machine: dict) -> dict:

@@ -25,7 +25,7 @@ from traunet.provenance import NUMERIC_PACKAGES, code_hash, file_sha256, version
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
-    from traunet.loop import Machine
+    from traunet.machine import Machine
     from traunet.training import Trained
 
 FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
@@ -91,7 +91,7 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: epoch, loss, learning_rate, seconds, f1_held_out, f1_test."""
+        """One row an epoch: epoch, loss, learning_rate, f1_held_out, f1_test."""
         return pd.read_csv(self.path / "history.csv")
 
     @cached_property
@@ -111,7 +111,10 @@ def train_run(
     machine: "Machine | None" = None,
     progress: bool = True,
 ) -> Run:
-    """Find the run of this variant, fold, settings, data, trunk and code below `root`, or make it."""
+    """Find the run of this variant, fold, settings, data, trunk and code below `root`, or make it.
+
+    A training that was killed goes on after its last whole epoch, and ends as it would have ended.
+    """
     named("variant", variant, VARIANTS)
     if fold not in FOLDS:
         raise ValueError(f"unknown fold {fold!r}; choose one of: {', '.join(map(str, FOLDS))}")
@@ -120,10 +123,15 @@ def train_run(
     def make(folder: Path) -> None:
         from traunet.training import train
 
-        trained = train(store, trunk_path, profile, variant, fold, machine=machine, progress=progress)
+        options = {"machine": machine, "progress": progress, "resume": unfinished}
+        trained = train(store, trunk_path, profile, variant, fold, **options)
         write_run(folder, trained, store, profile, variant, fold, inputs)
 
-    return Run.open(find_or_make(Path(root), run_name(variant, fold, inputs), make))
+    name = run_name(variant, fold, inputs)
+    unfinished = Path(root) / f".{name}.unfinished"
+    run = Run.open(find_or_make(Path(root), name, make))
+    unfinished.unlink(missing_ok=True)
+    return run
 
 
 def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
@@ -229,7 +237,9 @@ def _provenance(trained: "Trained", store: "AlignedStore", profile: Profile, inp
         "selected_on": result.selected_on,
         "subjects": {name: sorted(set(frames["subject"].iloc[rows])) for name, rows in parts.items()},
         "frames": {name: len(rows) for name, rows in parts.items()},
-        "seconds": round(result.seconds, 1),
+        "seconds": round(sum(result.seconds), 1),
+        "seconds_of_epochs": [round(seconds, 3) for seconds in result.seconds],
+        "taken_up_after_epochs": result.sittings,
         "machine": trained.machine,
         "versions": {"python": platform.python_version(), **versions((*NUMERIC_PACKAGES, "pandas", "pyarrow"))},
     }

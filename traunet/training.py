@@ -1,6 +1,5 @@
 """Training as section 4.1 describes it: the loss, the sampling, and which epoch is taken."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from traunet.data import folds
 from traunet.data.folds import Split
 from traunet.data.store import AlignedStore
 from traunet.facs import AUS, REGION_AUS
-from traunet.loop import Adapter, Descent, Draws, Machine, Plan, loader, outputs, train_epochs
+from traunet.feeding import Draws, loader
+from traunet.loop import Adapter, Descent, outputs, train_epochs
+from traunet.machine import Machine
 from traunet.model.tranet import build_on_trunk
 from traunet.model.weights import Normalisation
 
@@ -38,13 +39,20 @@ def branch_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.stack([losses[:, columns].mean() for columns in REGION_COLUMNS.values()]).sum()
 
 
-def weighted_plan(rows: np.ndarray, weights: np.ndarray, config: TrainConfig) -> Plan:
-    """Draw an epoch's batches with replacement, each row with its probability.
+@dataclass(frozen=True)
+class WeightedPlan:
+    """Draws an epoch's batches with replacement, each row with its probability.
 
     "For each batch, 64 frames were randomly selected from the training set, and 1 epoch contained 100 batches."
     """
-    shape = (config.batches_per_epoch, config.batch_size)
-    return lambda generator: generator.choice(rows, size=shape, p=weights)
+
+    rows: np.ndarray
+    weights: np.ndarray
+    config: TrainConfig
+
+    def __call__(self, generator: np.random.Generator) -> np.ndarray:
+        shape = (self.config.batches_per_epoch, self.config.batch_size)
+        return generator.choice(self.rows, size=shape, p=self.weights)
 
 
 def thinned(frames: pd.DataFrame, rows: np.ndarray, stride: int) -> np.ndarray:
@@ -87,11 +95,12 @@ class Selection:
 class TrainResult:
     """A trained network's weights, and how they came about."""
 
-    history: pd.DataFrame  # epoch, loss, learning_rate, seconds, f1_held_out, f1_test
+    history: pd.DataFrame  # epoch, loss, learning_rate, f1_held_out, f1_test
     state_dict: dict[str, torch.Tensor]  # of the chosen epoch
     chosen_epoch: int
     selected_on: str  # "held-out subjects" or "test fold"
-    seconds: float
+    seconds: list[float]  # of each epoch, with its evaluation; here and not in the history, which is repeatable
+    sittings: list[int]  # after which epochs it was taken up again, having been stopped
 
 
 def predict(
@@ -110,27 +119,29 @@ def fit(
     *,
     machine: Machine | None = None,
     progress: str | None = "training",
+    resume: Path | None = None,
 ) -> TrainResult:
     """Train a network on a split's training rows and choose the epoch.
 
     Equal seeds give equal weights on the same kind of machine: batches and flips come from one generator, and two
-    networks trained with one seed see the same frames. The net itself is left as the last epoch made it.
+    networks trained with one seed see the same frames. The net itself is left as the last epoch made it. `resume`
+    is a file that keeps the state after each epoch, and from which an unfinished training goes on.
     Decision: the epoch is chosen on held-out training subjects where the split has some, else on the test fold, as
     the paper does it. Both scores are noted.
     """
-    machine, started = machine or Machine(), time.perf_counter()
+    machine = machine or Machine()
+    machine.check_sharing(config.batch_size)
     labels = folds.labels(store.frames, config.threshold)
-    selection = Selection(config.patience)
-    judge = _Judge(net, store, split, config, labels, selection, machine)
-    plan = weighted_plan(split.train, folds.sampling_weights(labels[split.train]), config)
-    draws = Draws(plan, config.batches_per_epoch, config.flip_probability, np.random.default_rng(config.seed))
+    judge = _Judge(net, store, split, config, labels, machine)
+    plan = WeightedPlan(split.train, folds.sampling_weights(labels[split.train]), config)
+    draws = Draws(plan, config.batches_per_epoch, config.flip_probability, config.seed)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        adapter = Adapter(net, branch_loss, _descent(config), judge)
         batches = loader(store, labels.astype(np.float32), draws, machine)
-        history = train_epochs(adapter, batches, config.max_epochs, machine, progress)
-    seconds = time.perf_counter() - started
-    return TrainResult(history, selection.state, selection.epoch, judge.selected_on, seconds)
+        adapter = Adapter(net, branch_loss, _descent(config), judge, batches, config.max_epochs)
+        history = train_epochs(adapter, machine, progress, resume)
+    chosen = judge.selection
+    return TrainResult(history, chosen.state, chosen.epoch, judge.selected_on, adapter.seconds, adapter.sittings)
 
 
 def _descent(config: TrainConfig) -> Descent:
@@ -140,9 +151,9 @@ def _descent(config: TrainConfig) -> Descent:
 class _Judge:
     """Scores the network after an epoch: on the held-out subjects, if any, and on the test fold."""
 
-    def __init__(self, net, store, split, config, labels, selection, machine):
+    def __init__(self, net, store, split, config, labels, machine):
         self.net, self.store, self.config, self.machine = net, store, config, machine
-        self.labels, self.selection = labels, selection
+        self.labels, self.selection = labels, Selection(config.patience)
         parts = {"f1_held_out": split.held_out, "f1_test": split.test}
         self.parts = {name: thinned(store.frames, rows, config.evaluation_stride) for name, rows in parts.items()}
         self.column = "f1_held_out" if len(split.held_out) else "f1_test"
@@ -153,6 +164,12 @@ class _Judge:
             return dict.fromkeys(self.parts, np.nan), False
         scores = {name: self._score(rows) for name, rows in self.parts.items()}
         return scores, self.selection.offer(epoch, scores[self.column], self.net)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self.selection, name) for name in ("best", "epoch", "state")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.selection = Selection(self.config.patience, **state)
 
     def _score(self, rows: np.ndarray) -> float:
         if not len(rows):
@@ -180,8 +197,12 @@ def train(
     *,
     machine: Machine | None = None,
     progress: bool = True,
+    resume: Path | None = None,
 ) -> Trained:
-    """Train a variant on a fold from the seed on, and predict every usable frame of the test fold."""
+    """Train a variant on a fold from the seed on, and predict every usable frame of the test fold.
+
+    Predictions are made on one device, so that none is counted twice. `resume`: see `fit`.
+    """
     named("variant", variant, VARIANTS)
     machine, config = machine or Machine(), profile.train
     split = folds.split(store.frames, fold, config.held_out_subjects, config.threshold)
@@ -189,7 +210,7 @@ def train(
         torch.manual_seed(config.seed)
         net, normalisation = build_on_trunk(variant, profile.model, profile.align, trunk_path)
         label = f"{variant}, fold {fold}" if progress else None
-        result = fit(net, store, split, config, machine=machine, progress=label)
+        result = fit(net, store, split, config, machine=machine, progress=label, resume=resume)
         net.load_state_dict(result.state_dict)
         probabilities = predict(net, store, split.test, machine=machine)
         return Trained(split, normalisation, result, probabilities, machine.facts())

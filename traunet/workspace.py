@@ -25,7 +25,7 @@ from traunet.provenance import code_hash, file_sha256, versions
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
-    from traunet.loop import Machine
+    from traunet.machine import Machine
     from traunet.runs import Run
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
@@ -132,6 +132,11 @@ class Workspace:
         films = {"frames": trunk.frames, "takes": trunk.frames, "fps": 1, "seed": trunk.seed}
         return trunk, dataclasses.replace(self.profile.synth, **films)
 
+    @property
+    def _unfinished_trunk(self) -> Path:
+        """Where a trunk's training keeps how far it has come."""
+        return self.folder / f".trunk-{self.keys['trunk']}.unfinished"
+
     def tree(self) -> Path:
         """The DISFA tree that was given, or the synthetic one."""
         self.check()
@@ -160,10 +165,10 @@ class Workspace:
         self.check()
         if self.weights:
             return self.weights
-        return (
-            found_or_made(self.folder / "trunk", self.keys["trunk"], lambda out: self._pretrain(out, machine))
-            / "trunk.pt"
-        )
+        key = self.keys["trunk"]
+        folder = found_or_made(self.folder / "trunk", key, lambda out: self._pretrain(out, machine))
+        self._unfinished_trunk.unlink(missing_ok=True)
+        return folder / "trunk.pt"
 
     def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
         """The trained network of a variant and a fold."""
@@ -214,7 +219,8 @@ class Workspace:
     def _pretrain(self, out: Path, machine: "Machine | None") -> None:
         from traunet.pretraining import pretrain
 
-        pretrain(self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt", machine=machine)
+        parts = (self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt")
+        pretrain(*parts, machine=machine, resume=self._unfinished_trunk)
 
 
 def _library(*modules: str) -> list[Any]:

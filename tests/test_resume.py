@@ -1,0 +1,139 @@
+"""Killed trainings: they go on from the last whole epoch, and end bit for bit where they would have ended."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pictures import TINY, PaintedStore
+
+from traunet import unfinished
+from traunet.machine import Machine
+from traunet.model.senet import SENet
+from traunet.model.weights import Normalisation, save_trunk
+from traunet.runs import FILES, Run, train_run
+
+KILLS = 20
+LONG = replace(TINY, train=replace(TINY.train, max_epochs=6, first_evaluation=2, patience=3))
+SPAWNED = multiprocessing.get_context("forkserver")  # killed children start from a parent that has torch loaded
+SPAWNED.set_forkserver_preload(["traunet.training", "lightning.pytorch", "pictures"])
+
+
+def train(root: Path, threads: int = 1) -> Run:
+    machine = Machine(device="cpu", threads=threads)
+    return train_run(PaintedStore(), root / "trunk.pt", LONG, "tranet", 1, root, machine=machine, progress=False)  # pyright: ignore
+
+
+def trained_quietly(root: Path) -> None:
+    warnings.simplefilter("ignore")
+    os.close(2)
+    train(root)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("home")
+    torch.manual_seed(0)
+    save_trunk(root / "trunk.pt", SENet(TINY.model).state_dict(), Normalisation())
+    return root
+
+
+def twin(home: Path, root: Path) -> Path:
+    root.mkdir(exist_ok=True)
+    (root / "trunk.pt").write_bytes((home / "trunk.pt").read_bytes())
+    return root
+
+
+def hashes(run: Run) -> dict[str, str]:
+    return {name: hashlib.sha256((run.path / name).read_bytes()).hexdigest() for name in FILES}
+
+
+def seconds_of_one(root: Path) -> float:
+    started, process = time.perf_counter(), SPAWNED.Process(target=trained_quietly, args=(root,))
+    process.start()
+    process.join()
+    return time.perf_counter() - started
+
+
+@pytest.fixture(scope="module")
+def whole(home) -> Run:
+    return train(twin(home, home / "whole"))
+
+
+def test_twenty_kills_at_random_moments_change_not_one_bit(home, tmp_path, whole):
+    generator = np.random.default_rng(7)
+    duration = min(seconds_of_one(twin(home, tmp_path / f"timed{number}")) for number in range(2))
+    kills, taken_up = 0, []
+    for root in (twin(home, tmp_path / f"killed{number}") for number in range(KILLS + 1)):
+        finished = False
+        while not finished:
+            process = SPAWNED.Process(target=trained_quietly, args=(root,))
+            process.start()
+            process.join(generator.uniform(0, duration) if kills < KILLS else None)
+            finished = not process.is_alive()
+            if not finished:
+                assert process.pid
+                os.kill(process.pid, signal.SIGKILL)
+                process.join()
+                kills += 1
+        run = train(root)  # found, not made
+        assert hashes(run) == hashes(whole)
+        taken_up += run.provenance["taken_up_after_epochs"]
+        if kills == KILLS:
+            break
+    assert kills == KILLS
+    assert len(set(taken_up)) > 1, "no kill hit the training between its epochs"
+    assert not list(tmp_path.glob("*/.*.unfinished*"))
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 6])
+def test_a_training_taken_up_after_any_epoch_ends_the_same(home, tmp_path, whole, epoch, monkeypatch):
+    class StoppedError(Exception):
+        pass
+
+    def write_and_stop(path, state):
+        write(path, state)
+        if len(state["rows"]) == epoch:
+            raise StoppedError
+
+    root, write = twin(home, tmp_path), unfinished.write
+    monkeypatch.setattr("traunet.unfinished.write", write_and_stop)
+    with pytest.raises(StoppedError):
+        train(root)
+    monkeypatch.undo()
+    run = train(root)
+    assert hashes(run) == hashes(whole)
+    assert run.provenance["taken_up_after_epochs"] == [epoch]
+
+
+def test_an_unfinished_file_that_was_cut_short_is_warned_of_and_the_training_begins_anew(home, tmp_path, whole):
+    root = twin(home, tmp_path)
+    file = root / f".{whole.name}.unfinished"
+    unfinished.write(file, {"rows": []})
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.warns(UserWarning, match=r"unfinished: an unfinished training that cannot be read.*begins anew"):
+        run = train(root)
+    assert hashes(run) == hashes(whole)
+
+
+def test_no_code_runs_from_an_unfinished_file(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    torch.save({"rows": Malicious()}, tmp_path / "run.unfinished")
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert unfinished.read(tmp_path / "run.unfinished") is None
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_that_was_not_interrupted_says_so(whole):
+    assert whole.provenance["taken_up_after_epochs"] == []
+    assert len(whole.provenance["seconds_of_epochs"]) == len(whole.history)

@@ -1,0 +1,34 @@
+"""How far a training has come, on disk: written whole after every epoch, found by the next who trains the same."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    """Replace the file in one step: who is killed meanwhile leaves the former one."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """What was written; None if nothing was. A damaged file is warned of, removed, and counts as nothing."""
+    if not path.is_file():
+        return None
+    try:
+        # Tensors, numbers and text alone: no code runs from the file.
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise nearly anything from within torch
+        warnings.warn(
+            f"{path}: an unfinished training that cannot be read ({type(error).__name__}); it begins anew",
+            stacklevel=2,
+        )
+        path.unlink()
+        return None
