@@ -161,6 +161,12 @@ def test_a_run_with_a_truncated_file_is_refused_by_name(name, tmp_path, run):
         Run.open(copy)
 
 
+def test_a_run_of_an_older_version_is_refused_when_its_settings_are_asked_for(run):
+    older = replace(run, config={**run.config, "train": {"epochs": 3}})
+    with pytest.raises(DamagedRunError, match=r"config\.json: written by another version.*'epochs'"):
+        _ = older.train
+
+
 def test_a_run_that_is_not_there_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="traunet train"):
         Run.open(tmp_path / "tranet-fold1-0123456789ab")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
 TRAINING_CODE = ("traunet.training",)
+
+
+Settings = TypeVar("Settings", AlignConfig, ModelConfig, TrainConfig)
 
 
 class DamagedRunError(ValueError):
@@ -69,15 +72,24 @@ class Run:
 
     @property
     def align(self) -> AlignConfig:
-        return AlignConfig(**_tuples(self.config["align"]))
+        return self._settings(AlignConfig, "align")
 
     @property
     def model(self) -> ModelConfig:
-        return ModelConfig(**_tuples(self.config["model"]))
+        return self._settings(ModelConfig, "model")
 
     @property
     def train(self) -> TrainConfig:
-        return TrainConfig(**_tuples(self.config["train"]))
+        return self._settings(TrainConfig, "train")
+
+    def _settings(self, kind: type[Settings], part: str) -> Settings:
+        try:
+            return kind(**_tuples(self.config[part]))
+        except (KeyError, TypeError) as error:
+            raise DamagedRunError(
+                f"{self.path / 'config.json'}: written by another version of this library ({error}); use that "
+                "version, or delete the folder and train anew"
+            ) from error
 
     @property
     def normalisation(self) -> dict[str, Any]:

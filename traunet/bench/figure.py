@@ -1,4 +1,4 @@
-"""One measured figure, always beside another that was measured in the same run: machines are noisy, ratios less."""
+"""One measured figure, always beside another of the same run: machines are noisy, ratios less so."""
 
 import math
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Any
 class Figure:
     """`value` (in `unit`) of `what`, beside `reference` of `against`, both from one run.
 
-    A rate is better when larger and `at_least` names the bar of the ratio; a time, a memory or a size has `at_most`,
-    the bar of the value itself or, with `of_ratio`, of the ratio. Memory is in bytes, the peak of all processes.
+    A rate is better when larger: `at_least` is its bar; a time, a memory or a size has `at_most`. The bar is of
+    the ratio, or of the value itself where not `of_ratio`. Memory is in bytes, the peak of all processes.
     """
 
     what: str
@@ -19,8 +19,8 @@ class Figure:
     unit: str
     against: str
     reference: float
-    at_least: float | None = None  # of value / reference
-    at_most: float | None = None  # of the value, or of value / reference
+    at_least: float | None = None
+    at_most: float | None = None
     of_ratio: bool = True
     seconds: float = math.nan  # that the measurement took
     memory: int | None = None

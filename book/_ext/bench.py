@@ -1,0 +1,76 @@
+"""The book's own directive: the figures of `make bench`, as a table; or a word on how to measure them.
+
+```{bench}
+```
+"""
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
+COLUMNS = ("what", "measured", "beside", "ratio", "bar", "holds", "memory", "took")
+UNMEASURED = "Nothing was measured on the machine that built this book: `make bench`, then `make book` again."
+
+
+class Bench(Directive):
+    """The table of `bench_file`, a caption that names the machine, and no number typed by hand."""
+
+    def run(self) -> list[nodes.Node]:
+        environment = self.state.document.settings.env
+        path = Path(environment.srcdir, environment.config.bench_file)
+        environment.note_dependency(str(path))
+        if not path.is_file():
+            return [nodes.note("", nodes.paragraph(UNMEASURED, UNMEASURED))]
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return [nodes.paragraph("", where(found["machine"])), table([cells(row) for row in found["figures"]])]
+
+
+def where(machine: dict) -> str:
+    """On what machine, in a sentence."""
+    gpu = machine["gpu"] or "no GPU"
+    memory = f"{machine['memory'] / 2**30:.0f} GiB"
+    torch = machine["versions"]["torch"]
+    return (
+        f"Measured on {machine['processor']}, {machine['cores']} cores, {memory}, {gpu}; Python "
+        f"{machine['python']}, torch {torch}."
+    )
+
+
+def cells(row: dict) -> list[str]:
+    """One figure as text: its value, what stands beside it, the ratio, the bar, and whether it holds."""
+    holds = {True: "yes", False: "no", None: ""}[row["holds"]]
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
+    memory = "" if row["memory"] is None else f"{row['memory'] / 2**30:.2f} GiB"
+    took = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
+    note = f" ({row['note']})" if row["note"] else ""
+    value, beside = (f"{row[name]:.4g} {row['unit']}" for name in ("value", "reference"))
+    return [row["what"] + note, value, f"{row['against']}: {beside}", ratio, bar(row), holds, memory, took]
+
+
+def bar(row: dict) -> str:
+    """What was asked for beforehand."""
+    unit = "" if row["of_ratio"] else f" {row['unit']}"
+    if row["at_least"] is not None:
+        return f"at least {row['at_least']:g}{unit}"
+    return "" if row["at_most"] is None else f"at most {row['at_most']:g}{unit}"
+
+
+def table(rows: list[list[str]]) -> nodes.table:
+    """A plain table with a head."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in COLUMNS), cols=len(COLUMNS))
+    group += nodes.thead("", _row(COLUMNS))
+    group += nodes.tbody("", *map(_row, rows))
+    return nodes.table("", group)
+
+
+def _row(texts) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph(text, text)) for text in texts))
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_config_value("bench_file", "results/bench.json", "env")
+    app.add_directive("bench", Bench)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

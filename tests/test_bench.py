@@ -1,0 +1,86 @@
+"""The figures of `make bench`: what they say, and how they come into the book."""
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from traunet.bench.figure import Figure
+from traunet.bench.report import benchmark
+from traunet.workspace import PROJECT
+
+FAST = Figure("preparing", 80.0, "frames/s", "decoding", 100.0, at_least=0.8, seconds=12.0, memory=2**30)
+LARGE = Figure("the store", 2.5, "GB", "raw pixels", 19.0, at_most=3.0, of_ratio=False)
+
+
+def extension():
+    spec = importlib.util.spec_from_file_location("bench_extension", PROJECT / "book" / "_ext" / "bench.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_rate_is_judged_by_its_ratio_and_a_size_by_itself():
+    assert FAST.holds
+    assert not Figure("preparing", 79.0, "frames/s", "decoding", 100.0, at_least=0.8).holds
+    assert LARGE.holds
+    assert not Figure("the store", 3.1, "GB", "raw pixels", 19.0, at_most=3.0, of_ratio=False).holds
+    assert Figure("a time", 1.0, "s", "another", 2.0).holds is None
+
+
+def test_all_figures_and_the_machine_are_written_and_no_scratch_is_left(tmp_path):
+    seen: list[Path] = []
+
+    def measure(scratch: Path, more: int = 0) -> list[Figure]:
+        seen.append(scratch)
+        (scratch / "large").write_text("x")
+        return [FAST] * (1 + more)
+
+    benchmark(tmp_path / "out" / "bench.json", {"one": measure, "two": measure}, two={"more": 1})
+    found = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert [row["part"] for row in found["figures"]] == ["one", "two", "two"]
+    assert found["figures"][0]["ratio"] == pytest.approx(0.8)
+    assert found["machine"]["cores"] >= 1
+    assert str(Path.home()) not in json.dumps(found)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bench.json"]
+    assert not any(path.exists() for path in seen)
+
+
+def test_a_measurement_that_fails_leaves_the_former_figures(tmp_path):
+    (tmp_path / "bench.json").write_text("former")
+
+    def fails(scratch: Path) -> list[Figure]:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        benchmark(tmp_path / "bench.json", {"one": fails})
+    assert (tmp_path / "bench.json").read_text() == "former"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_figure_without_a_reference_is_still_json(tmp_path):
+    nothing = Figure("alone", 1.0, "s", "nothing", 0.0)
+    assert math.isnan(nothing.ratio)
+    benchmark(tmp_path / "bench.json", {"one": lambda _: [nothing]})
+    assert json.loads((tmp_path / "bench.json").read_text())["figures"][0]["ratio"] is None
+
+
+def test_the_book_shows_value_reference_ratio_bar_and_verdict(tmp_path):
+    benchmark(tmp_path / "bench.json", {"one": lambda _: [FAST, LARGE]})
+    rows = json.loads((tmp_path / "bench.json").read_text())["figures"]
+    fast, large = (extension().cells(row) for row in rows)
+    assert fast == [
+        "preparing",
+        "80 frames/s",
+        "decoding: 100 frames/s",
+        "0.8",
+        "at least 0.8",
+        "yes",
+        "1.00 GiB",
+        "12 s",
+    ]
+    assert large[3:6] == ["0.132", "at most 3 GB", "yes"]
