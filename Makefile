@@ -1,4 +1,5 @@
 # make book [PROFILE=demo] [DISFA=dir] [WEIGHTS=file]   everything, from nothing to build/<profile>/site/html
+#           [MACHINES=slurm|kubernetes|dir]             on a cluster (book/machines.md); dir: settings of your own
 # make plan [...]     what `make book` would do, and why
 # make test           everything that proves it        make check    style, types, layers
 # make lab            JupyterLab on notebooks/         make format   lay out the source
@@ -10,6 +11,7 @@
 PROFILE ?= demo
 DISFA ?=
 WEIGHTS ?=
+MACHINES ?=
 SYSTEM_PYTHON ?= python3
 
 ifdef PYTHON
@@ -19,15 +21,16 @@ PYTHON := .venv/bin/python
 READY := .venv/ready
 endif
 
+ON = $(if $(MACHINES),--machines "$(MACHINES)")
 OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 .PHONY: book plan test check format lab lock clean
 
 book: $(READY)
-	@$(PYTHON) -m traunet book $(OPTIONS)
+	@$(PYTHON) -m traunet book $(OPTIONS) $(ON)
 
 plan: $(READY)
-	@$(PYTHON) -m traunet book $(OPTIONS) --dry-run
+	@$(PYTHON) -m traunet book $(OPTIONS) $(ON) --dry-run
 
 test: $(READY)
 	$(PYTHON) -m pytest -n auto

@@ -7,32 +7,54 @@ the data, and the library's source (traunet/workspace.py). Marks in done/ are al
 import os
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
-from traunet import chapters, publish
-from traunet.config import FOLDS, VARIANTS
+from traunet import chapters, flow, pods, publish
+from traunet.config import VARIANTS
 from traunet.provenance import code_hash, file_sha256
 from traunet.workspace import Workspace
 
-WORKSPACE = Workspace.of(config.get("profile", "demo"), config.get("disfa"), config.get("weights"))
-os.environ.update(WORKSPACE.environment)  # so that every job and notebook finds the same workspace
+pods.adapt()
+# A job on another machine reads this file again. What it must know comes with `config`; its environment may differ.
+for name in ("build", "disfa", "weights"):
+    if name in config:
+        os.environ[f"TRAUNET_{name.upper()}"] = unquote(config[name] or "")
+WORKSPACE = Workspace.of(config.get("profile", "demo"))
+# One core each, unless a job says otherwise: libraries that start a thread per core fight over them.
+THREADED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+os.environ.update(dict.fromkeys(THREADED, "1") | WORKSPACE.environment)  # so that jobs and notebooks find the same
 KEYS = WORKSPACE.keys
 FOLDER = Path(os.path.relpath(WORKSPACE.folder))
 DONE, LOGS = FOLDER / "done", FOLDER / "logs"
 NOTEBOOKS = publish.notebooks()
 PAGES = [str(path) for path in Path("book").rglob("*") if path.is_file() and path.suffix != ".pyc"]
 LOCK = file_sha256(Path("requirements.lock"))
-# On DISFA a training fills a GPU or a machine. The small profiles train one network per core, and all its folds in
-# one process, since starting torch and Lightning takes as long as an epoch.
-LARGE = WORKSPACE.profile.name == "paper"
-TRAINING_CORES = workflow.cores if LARGE else 1
-FOLD_GROUPS = [str(fold) for fold in FOLDS] if LARGE else ["".join(map(str, FOLDS))]
+
+# On a cluster every job asks for its own cores (the profile's set-threads); here all cores are shared.
+CLUSTER = workflow.remote_exec or workflow.nodes is not None
+CORES = 8 if CLUSTER else workflow.cores
+GPUS = workflow.global_resources.get("gpu")  # here; on a cluster they are not counted
+SHARE = max(1, (GPUS and GPUS.value) or 1)  # trainings at a time
+FOLD_GROUPS = flow.fold_groups(WORKSPACE.profile.name, CLUSTER)
+# A small training that does all folds works on one core, beside others; any other fills a GPU or a machine.
+TRAINING_CORES = max(1, CORES // SHARE) if len(FOLD_GROUPS) > 1 else 1
 
 
-def job(command, mark=True):
-    """The shell command of a job: its log in a file; on the terminal the last line, or more if it failed."""
-    finish = "--done {output}" if mark else ""
-    call = f'"{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
-    return f"if {call} > {{log}} 2>&1; then tail -n 1 {{log}}; else tail -n 40 {{log}}; exit 1; fi"
+def job(command, mark=True, gpu=False):
+    """The shell command of a job: its log in a file; on the terminal the last line, or more if it failed.
+
+    Snakemake removes the log of an earlier attempt. A second name keeps it, however that attempt ended: `.before`.
+    """
+    finish = "--done {output:q}" if mark else ""
+    own = f'"{sys.executable}" -m traunet.gpus {{resources.gpu}}' if gpu else ""
+    call = f'{own} "{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
+    keep = "mv -f {log:q}.last {log:q}.before 2> /dev/null || :; : > {log:q}; ln -f {log:q} {log:q}.last || :"
+    return f"{keep}; if {call} >> {{log:q}} 2>&1; then tail -n 1 {{log:q}}; else tail -n 40 {{log:q}}; exit 1; fi"
+
+
+def gigabytes(number):
+    """Memory that doubles when a job is tried again; in MB."""
+    return lambda wildcards, attempt: 1000 * number * 2 ** (attempt - 1)
 
 
 wildcard_constraints:
@@ -63,6 +85,9 @@ rule site:
         LOGS / "site.log",
     params:
         key=[code_hash(["traunet.publish"]), LOCK],
+    resources:
+        mem_mb=gigabytes(4),
+        runtime=60,  # minutes
     shell:
         job("site")
 
@@ -74,7 +99,10 @@ rule synth:
         LOGS / "synth.log",
     params:
         key=KEYS["tree"],
-    threads: workflow.cores
+    threads: CORES
+    resources:
+        mem_mb=gigabytes(16),
+        runtime=480,  # minutes
     shell:
         job("synth")
 
@@ -88,7 +116,10 @@ rule prepare:
         LOGS / "prepare.log",
     params:
         key=KEYS["store"],
-    threads: workflow.cores
+    threads: CORES
+    resources:
+        mem_mb=gigabytes(16),
+        runtime=480,  # minutes
     shell:
         job("prepare")
 
@@ -100,9 +131,13 @@ rule pretrain:
         LOGS / "pretrain.log",
     params:
         key=KEYS["trunk"],
-    threads: workflow.cores
+    threads: CORES
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=480,  # minutes
+        **({} if WORKSPACE.weights else {"gpu": 1}),
     shell:
-        job("pretrain --threads {threads}")
+        job("pretrain --threads {threads}", gpu=not WORKSPACE.weights)
 
 
 rule train:
@@ -117,8 +152,12 @@ rule train:
         key=KEYS["runs"],
         split=lambda wildcards: list(wildcards.folds),
     threads: TRAINING_CORES
+    resources:
+        mem_mb=gigabytes(24),
+        runtime=1440,  # minutes
+        gpu=1,
     shell:
-        job("train --variant {wildcards.variant} --fold {params.split} --threads {threads}")
+        job("train --variant {wildcards.variant} --fold {params.split} --threads {threads}", gpu=True)
 
 
 rule tables:
@@ -130,6 +169,9 @@ rule tables:
         LOGS / "tables.log",
     params:
         key=KEYS["results"],
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=60,  # minutes
     shell:
         job("tables")
 
@@ -144,5 +186,8 @@ rule notebook:
         LOGS / "notebook-{name}.log",
     params:
         key=lambda wildcards: [chapters.library_hash(Path(f"notebooks/{wildcards.name}.ipynb")), LOCK],
+    resources:
+        mem_mb=gigabytes(16),
+        runtime=240,  # minutes
     shell:
         job("notebook {wildcards.name}", mark=False)

@@ -2,7 +2,10 @@
 
 import copy
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -75,3 +78,41 @@ def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None 
     nbformat.write(notebook or chapter(figure_cell("1 + 1")), root / "notebooks" / "01_data.ipynb")
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n  - file: notebooks/01_data\n")
     return root
+
+
+def write_checkout(root: Path, notebook: NotebookNode | None = None) -> Path:
+    """Write a copy of the project whose jobs are stand-ins (standin.py); its book is the small one above."""
+    write_project(root, notebook=notebook)
+    no_caches = shutil.ignore_patterns("__pycache__")
+    for folder in ("traunet", "profiles"):
+        shutil.copytree(PROJECT / folder, root / folder, ignore=no_caches)
+    for file in ("Snakefile", "requirements.lock"):
+        shutil.copy(PROJECT / file, root)
+    shutil.copy(Path(__file__).with_name("standin.py"), root / "traunet" / "__main__.py")
+    return root
+
+
+def call(checkout: Path, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with a copied checkout's library and nothing of this process's environment."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=checkout,
+        env=clean_environment(checkout) | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def clean_environment(checkout: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(checkout / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
+    return {"PATH": path, "HOME": str(checkout), "PYTHONPATH": str(checkout), "LANG": "C.UTF-8"}
+
+
+def calls(checkout: Path) -> list[str]:
+    """The jobs that ran since the last look."""
+    file = checkout / "calls"
+    names = file.read_text().split() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return sorted(set(names) - {"book"})

@@ -77,11 +77,58 @@ def test_picture_and_landmarks_move_together(size, reach):
             assert abs(rows.mean() - point[1]) < margin
 
 
+def sampled_plainly(image: np.ndarray, matrix: np.ndarray, size: int, samples: int = 12) -> np.ndarray:
+    """The oracle: the mean of 12 x 12 samples under every new pixel."""
+    finer = matrix * samples
+    finer[:, 2] += (samples - 1) / 2
+    warped = cv2.warpAffine(image, finer, (size * samples, size * samples), flags=cv2.INTER_LINEAR)
+    return cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def decibels(one: np.ndarray, other: np.ndarray) -> float:
+    """The peak signal-to-noise ratio."""
+    return 20 * np.log10(255 / np.sqrt(np.mean((one.astype(float) - other) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def fine_detail() -> np.ndarray:
+    """Smooth shapes with detail down to two or three pixels, as lenses show the world."""
+    noise = np.random.default_rng(0).normal(size=(600, 800, 3)).astype(np.float32)
+    layers = [cv2.GaussianBlur(noise, (0, 0), sigma) * sigma * 18 for sigma in (1.2, 4, 20)]
+    return np.clip(128 + np.sum(layers, axis=0), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [40, 64, 96, 128, 160, 200, 224, 300, 400])
+@pytest.mark.parametrize("tilt", [0.0, 0.3])
+def test_one_sample_of_a_smoothed_picture_is_as_good_as_a_hundred(fine_detail, size, tilt):
+    landmarks = trees.face_points((400, 250), 220.0, tilt)  # shrunk by 0.8 to 12
+    matrix = face_transform(landmarks, AlignConfig(size=size))
+    seen, plain = warp(fine_detail, matrix, size), sampled_plainly(fine_detail, matrix, size)
+    assert decibels(seen, plain) > 38
+    assert np.abs(seen.mean((0, 1)) - plain.mean((0, 1))).max() < 0.3
+
+
 def test_shrinking_averages_instead_of_skipping_pixels():
     noise = np.random.default_rng(0).integers(0, 2, (400, 400), dtype=np.uint8) * 255
-    small = warp(noise, np.array([[0.1, 0, -0.45], [0, 0.1, -0.45]]), 40)
-    means = noise.reshape(40, 10, 40, 10).mean(axis=(1, 3))
-    np.testing.assert_allclose(small, means, atol=1)
+    for shrink in (2, 3, 5, 10):
+        small = warp(noise, np.array([[1 / shrink, 0, 0], [0, 1 / shrink, 0]]), 400 // shrink)
+        assert small[1:-1, 1:-1].std() < 1.2 * 127.5 / shrink
+        assert small.mean() == pytest.approx(noise.mean(), abs=3)
+
+
+def test_a_plane_is_aligned_as_it_would_be_within_a_picture(fine_detail):
+    matrix = face_transform(trees.face_points((400, 250), 220.0, 0.2), AlignConfig(size=96))
+    together = warp(fine_detail, matrix, 96)
+    apart = np.dstack([warp(np.ascontiguousarray(fine_detail[..., c]), matrix, 96) for c in range(3)])
+    np.testing.assert_allclose(together, apart, atol=1)
+
+
+def test_the_transformations_of_many_frames_are_those_of_each():
+    config, many = AlignConfig(size=96), np.stack(list(poses()))
+    matrices = face_transform(many, config)
+    np.testing.assert_allclose(matrices, [face_transform(own, config) for own in many])
+    aligned = [transform_points(own, matrix) for own, matrix in zip(many, matrices, strict=True)]
+    np.testing.assert_allclose(transform_points(many, matrices), aligned)
 
 
 def test_without_shrinking_the_warp_is_opencv_s_own():

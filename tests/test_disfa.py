@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io
 import trees
 
 from traunet.data.disfa import BAD_FRAMES, read_tree
 from traunet.data.folds import SUBJECTS
-from traunet.data.video import count_frames, decode, numbered_frames
+from traunet.data.video import count_frames
 from traunet.facs import DISFA_AUS
 
 
@@ -196,103 +195,6 @@ def test_two_landmark_files_for_one_frame_are_an_error(root):
         read_tree(root)
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", "every line must read"),
-        ("1,0\n2,high\n", "every line must read"),
-        ("1,0\n2,\n", "every line must read"),
-        ("1;0\n2;0\n", "every line must read"),
-        ("1\n2\n", "1 columns where"),
-        ("0,0\n1,0\n", "line 1 reads 0,0"),
-        ("1,0\n3,0\n", "line 2 reads 3,0"),
-        ("1,0\n2,6\n", "line 2 reads 2,6"),
-        ("1,0\n2,-1\n", "line 2 reads 2,-1"),
-        ("1,0\n2,0\n", "2 lines where another AU of SN001 has 6"),
-    ],
-)
-def test_labels_that_do_not_read_frame_comma_intensity_are_named(root, text, complaint):
-    trees.label_file(root, "SN001", "AU4").write_text(text)
-    with pytest.raises(ValueError, match=rf"SN001_au4\.txt: .*{complaint}"):
-        read_tree(root)
-
-
-def test_frames_past_the_end_of_a_short_video_are_kept_out_and_warned_of(root):
-    points = trees.subject_points("SN001", 4, 96, 128)
-    images = [trees.draw(number, own, 96, 128) for number, own in enumerate(points, start=1)]
-    trees.write_video(trees.video_file(root, "SN001"), images)
-    with pytest.warns(UserWarning, match=r"LeftVideoSN001_comp\.avi: 4 frames for 6 labels; the last 2 frames"):
-        tree = read_tree(root)
-    assert reasons(tree, "SN001") == {5: "not decodable", 6: "not decodable"}
-
-
-def test_frames_without_labels_are_warned_of(root):
-    trees.write_labels(root, "SN001", trees.intensities_of("SN001", 3))
-    with pytest.warns(UserWarning, match="are ignored") as warned:
-        tree = read_tree(root)
-    assert [str(one.message) for one in warned] == list(tree.notes)
-    assert "3 landmark files of SN001 belong to no labelled frame and are ignored" in tree.notes[0]
-    assert "6 frames for 3 labels; the last 3 frames are ignored" in tree.notes[1]
-    assert usable(tree, "SN001") == [True] * 3
-
-
-def test_many_missing_landmark_files_are_counted_and_warned_of(root):
-    for frame in (2, 5):
-        trees.landmark_file(root, "SN006", frame).unlink()
-    with pytest.warns(UserWarning, match=r"2 frames of SN006 have no landmark file \(the first is frame 2\)"):
-        tree = read_tree(root)
-    assert reasons(tree, "SN006") == {2: "no landmarks", 5: "no landmarks"}
-
-
-def spoil_shape(path: Path) -> None:
-    scipy.io.savemat(path, {"pts": np.zeros((68, 2))})
-
-
-def spoil_values(path: Path) -> None:
-    trees.write_landmarks(path, np.full((66, 2), np.nan))
-
-
-def spoil_name(path: Path) -> None:
-    scipy.io.savemat(path, {"points": np.zeros((66, 2))})
-
-
-def spoil_kind(path: Path) -> None:
-    scipy.io.savemat(path, {"pts": "no numbers"})
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def halve(path: Path) -> None:
-    cut(path, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "complaint"),
-    [
-        (spoil_shape, r"'pts' has the shape \(68, 2\)"),
-        (spoil_values, "holds 132 values that are not finite"),
-        (spoil_name, "cannot be read as landmarks"),
-        (spoil_kind, "cannot be read as landmarks"),
-        (empty, "cannot be read as landmarks"),
-        (halve, "cannot be read as landmarks"),
-    ],
-)
-def test_a_damaged_landmark_file_costs_its_frame_and_is_named(root, spoil, complaint):
-    spoil(trees.landmark_file(root, "SN001", 3))
-    with pytest.warns(UserWarning, match=rf"SN001_0002_lm\.mat: .*{complaint}.*1 such frames of SN001") as warned:
-        tree = read_tree(root)
-    assert reasons(tree, "SN001") == {3: "damaged landmarks"}
-    assert [str(one.message) for one in warned] == list(tree.notes)
-
-
-def test_a_marked_frame_without_landmarks_is_counted_as_marked(root):
-    trees.landmark_file(root, "SN001", 2).unlink()
-    (root / "bad_frames.csv").write_text("subject,first,last\nSN001,2,2\n")
-    assert reasons(read_tree(root), "SN001") == {2: "marked bad"}
-
-
 @pytest.mark.parametrize("share", [0.0, 0.01])
 def test_an_empty_or_beheaded_video_is_an_error(root, share):
     cut(trees.video_file(root, "SN006"), share)
@@ -313,47 +215,3 @@ def test_a_video_cut_short_costs_its_lost_frames(root):
     kept = usable(tree, "SN006")
     assert kept == sorted(kept, reverse=True)
     assert 1 <= sum(kept) < 6
-
-
-@pytest.fixture
-def pictures() -> list[np.ndarray]:
-    grain = np.random.default_rng(0).integers(-9, 10, (20, 48, 64, 3))
-    return [(trees.grey_of(number) + own).astype(np.uint8) for number, own in enumerate(grain, start=1)]
-
-
-@pytest.mark.parametrize(("codec", "options"), [("mjpeg", {}), ("mpeg4", {}), ("mpeg4", {"bf": "2"})])
-def test_decoding_gives_every_frame_once_and_in_order(tmp_path, pictures, codec, options):
-    video = trees.write_video(tmp_path / "v.avi", pictures, codec=codec, options=options)
-    decoded = list(decode(video))
-    assert count_frames(video) == len(decoded) == 20
-    assert all(image.shape == (48, 64, 3) and image.dtype == np.uint8 for image in decoded)
-    np.testing.assert_allclose([image.mean() for image in decoded], [image.mean() for image in pictures], atol=4)
-
-
-def test_colours_are_red_green_blue(tmp_path):
-    image = np.full((48, 64, 3), (220, 120, 20), np.uint8)
-    decoded = next(decode(trees.write_video(tmp_path / "v.avi", [image])))
-    np.testing.assert_allclose(decoded.mean(axis=(0, 1)), (220, 120, 20), atol=4)
-
-
-@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
-def test_a_damaged_frame_keeps_its_number_from_the_next(tmp_path, pictures, codec):
-    video = trees.write_video(tmp_path / "v.avi", pictures, codec=codec)
-    trees.spoil_frame(video, 4)
-    decoded = dict(numbered_frames(video))
-    assert set(decoded) == set(range(1, 21)) - {4}
-    means = {number: image.mean() for number, image in decoded.items() if codec == "mjpeg" or number > 13}
-    assert means == pytest.approx({number: trees.grey_of(number) for number in means}, abs=4)
-
-
-def test_a_video_without_a_single_good_frame_is_an_error(tmp_path, pictures):
-    video = trees.write_video(tmp_path / "v.avi", pictures[:3])
-    for number in (1, 2, 3):
-        trees.spoil_frame(video, number)
-    with pytest.raises(ValueError, match=r"v\.avi: no frame in it can be decoded"):
-        list(numbered_frames(video))
-
-
-def test_a_missing_video_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"v\.avi: no such video"):
-        count_frames(tmp_path / "v.avi")

@@ -197,3 +197,18 @@ def test_a_video_that_fails_half_way_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_video(tmp_path / "out.mp4", pictures())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_a_folder_is_refused_before_any_work(tmp_path):
+    with (
+        pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"),
+        whole_or_nothing(tmp_path),
+    ):
+        pytest.fail("work was begun")
+
+
+def test_a_photograph_that_would_fill_the_memory_is_named(tmp_path, monkeypatch):
+    Image.fromarray(pattern(3)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(MediaError, match=r"large\.png: the photograph is too large"):
+        open_media(tmp_path / "large.png")

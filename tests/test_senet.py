@@ -89,3 +89,21 @@ def test_frozen_blocks_stay_frozen_when_training_begins_again():
     trunk.eval().train()
     assert not any(part.training for block in trunk.first_blocks for part in block.modules())
     assert trunk.layer2.training
+
+
+def test_no_gradient_reaches_the_frozen_blocks_and_nothing_is_kept_for_them(images):
+    trunk = SENet(SMALL)
+    trunk.freeze_first_blocks()
+    entered = []
+    for stage in (trunk.layer1, trunk.layer2, trunk.layer3):
+        stage.register_forward_pre_hook(lambda _, args: entered.append(args[0].requires_grad))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda kept_one: kept.append(kept_one) or kept_one, lambda one: one
+    ):
+        blocks = trunk.train()(images)
+    assert entered == [False, False, True]
+    assert blocks[0].grad_fn is None
+    sizes = {tuple(tensor.shape[-2:]) for tensor in kept if tensor.dim() == 4}
+    assert (35, 32) not in sizes  # block 1's maps
+    assert sum(tensor.data_ptr() == blocks[0].data_ptr() for tensor in kept) == 2  # what enters block 3, twice

@@ -6,18 +6,16 @@ import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import trees
 
 from traunet.config import AlignConfig
-from traunet.data import store as store_module
 from traunet.data.align import nose_midpoint
-from traunet.data.aligning import Task, align_subjects
 from traunet.data.disfa import read_tree
-from traunet.data.store import AlignedStore, prepare
+from traunet.data.preparing import prepare
+from traunet.data.store import AlignedStore
 from traunet.facs import CHIN, DISFA_AUS
 
 CONFIG = AlignConfig(size=64)
@@ -96,7 +94,7 @@ def test_the_manifest_tells_where_the_store_comes_from(store):
     assert (manifest["dataset"], manifest["synthetic"], manifest["source"]) == ("DISFA", False, "DISFA")
     assert store.align == CONFIG
     assert store.size == 64
-    assert {"traunet", "numpy", "opencv", "av", "python"} == set(manifest["versions"])
+    assert {"traunet", "numpy", "opencv", "av", "simplejpeg", "python"} == set(manifest["versions"])
 
 
 def test_a_synthetic_tree_makes_a_store_that_says_so(tmp_path):
@@ -131,15 +129,6 @@ def test_a_store_travels_to_another_process(store):
         np.testing.assert_array_equal(pool.submit(store.image, i).result(timeout=60), store.image(i))
 
 
-def test_progress_is_a_plain_line_per_subject_in_a_log(root, tmp_path, capsys):
-    prepare(read_tree(root), tmp_path / "store", CONFIG, workers=1)
-    assert capsys.readouterr().err.splitlines() == [
-        "aligned SN001 (1/3): 4 frames",
-        "aligned SN006 (2/3): 6 frames",
-        "aligned SN031 (3/3): 5 frames",
-    ]
-
-
 def test_frames_that_break_while_decoding_are_kept_out_and_warned_of(tmp_path):
     root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
     trees.spoil_frame(trees.video_file(root, "SN001"), 3)
@@ -163,40 +152,6 @@ def test_a_tree_without_a_usable_frame_makes_no_store(tmp_path):
     with pytest.raises(ValueError, match=r"not one frame can be used .*'marked bad': 6"):
         prepared(root, tmp_path / "store")
     assert leftovers(tmp_path) == ["DISFA"]
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_video_that_fails_on_the_way_leaves_nothing_behind(tmp_path, workers):
-    root = trees.write_tree(tmp_path / "DISFA")
-    tree = read_tree(root)
-    trees.video_file(root, "SN031").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"SN031_comp\.avi: empty, truncated or not a video"):
-        prepare(tree, tmp_path / "store", CONFIG, workers=workers, progress=False)
-    assert leftovers(tmp_path) == ["DISFA"]
-
-
-class Fatal:
-    """Kills the process that unpickles it."""
-
-    def __reduce__(self):
-        return os._exit, (1,)
-
-
-def test_a_worker_that_dies_is_an_error_and_not_a_wait(tmp_path):
-    fatal: Any = Fatal()
-    task = Task("SN001", tmp_path, np.zeros((1, 66, 2)), np.ones(1, bool), fatal, tmp_path)
-    with pytest.raises(ChildProcessError, match="a worker process died while aligning frames"):
-        align_subjects([task, task], workers=2, progress=False)
-
-
-def test_an_interruption_leaves_nothing_behind(root, tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(store_module, "_join", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        prepared(root, tmp_path / "store")
-    assert leftovers(tmp_path) == []
 
 
 def test_a_store_made_with_other_settings_is_refused_and_both_are_named(root, store):

@@ -165,6 +165,12 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, trunk, name):
         load_trunk(tmp_path / name)
 
 
+def test_a_download_that_broke_off_is_said_to_be_cut_short(tmp_path, trunk):
+    (tmp_path / "cut.pth").write_bytes(damaged(trunk)["cut.pth"])
+    with pytest.raises(WeightsError, match=r"cut\.pth: damaged.*fetch it again \(it is cut short\)"):
+        load_trunk(tmp_path / "cut.pth")
+
+
 @pytest.mark.parametrize("content", [{"a.weight": torch.zeros(1)}, {"conv1.weight": "text"}, [1, 2], {}])
 def test_a_file_of_something_else_is_an_error_that_says_which_to_use(tmp_path, content):
     torch.save(content, tmp_path / "other.pth")
@@ -184,7 +190,9 @@ def test_a_partial_file_fills_nothing(tmp_path, trunk):
     torch.save(state, tmp_path / "partial.pth")
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
     state["layer4.0.conv1.weight"] += 1
-    with pytest.raises(WeightsError, match=r"partial\.pth: does not fit .*layer3\.0\.bn2\.running_var is None"):
+    with pytest.raises(
+        WeightsError, match=r"partial\.pth: does not fit .*1 missing \(layer3\.0\.bn2\.running_var\)"
+    ):
         fill_trunk(trunk, load_trunk(tmp_path / "partial.pth")[0], tmp_path / "partial.pth")
     assert trunk.state_dict()["layer3.0.bn2.running_var"].equal(before["layer3.0.bn2.running_var"])
 

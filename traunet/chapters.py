@@ -4,7 +4,11 @@ Jupyter Book renders a notebook that failed, or never ran, without a word. So a 
 """
 
 import ast
-from collections.abc import Mapping
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,13 @@ from traunet.provenance import code_hash
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"
+KERNEL = {"name": "python3", "language": "python"}  # the one that a notebook may name; it always means this Python
+KEPT = ("kernelspec", "language_info", "traunet")  # of a notebook's metadata: the rest can steer other programs
+# What a browser would run, in what a cell shows; the book's pages need none of it.
+ACTIVE = re.compile(
+    r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE
+)
+ACTIVE_KINDS = ("javascript", "widget")
 
 
 class ChapterError(ValueError):
@@ -26,23 +37,25 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
 
     Whatever happens, the executed notebook is kept, with its traceback: in the folder `failed` beside `out` while
     it runs and if it does not pass. `record` (the resolved settings) is written into its metadata, since papermill
-    does not record the defaults. Raises ChapterError, or FileNotFoundError if there is no such notebook.
+    does not record the defaults; papermill's own, with places on this machine, is not kept. The kernel is this
+    Python, whatever kernels are installed. Raises ChapterError, or FileNotFoundError if there is no such notebook.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    _refuse_other_kernel(source)
     _refuse_unknown(source, parameters)
     attempt = out.parent / FAILED / out.name
     attempt.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"kernel_name": KERNEL["name"], "cwd": source.parent, "progress_bar": False}
     try:
-        papermill.execute_notebook(
-            source, attempt, dict(parameters), kernel_name="python3", cwd=source.parent, progress_bar=False
-        )
+        with _this_python_as_kernel():
+            papermill.execute_notebook(source, attempt, dict(parameters), **settings)
     except PapermillExecutionError as error:
         print(error, flush=True)
         reason = f"cell {error.exec_count} raised {error.ename}: {error.evalue}"
         raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
-    notebook = read(attempt)
+    notebook = without_strange_metadata(read(attempt))
     notebook.metadata["traunet"] = dict(record)
     nbformat.write(notebook, attempt)
     check(notebook, read(source), attempt)
@@ -50,12 +63,43 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
     return out
 
 
+@contextmanager
+def _this_python_as_kernel() -> Iterator[None]:
+    """Let `python3` mean this Python: a user's own kernel of that name, found first, may be another program."""
+    from ipykernel.kernelspec import write_kernel_spec
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_kernel_spec(str(Path(folder, "kernels", KERNEL["name"])))
+        before = os.environ.get("JUPYTER_PATH")
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
+        try:
+            yield
+        finally:
+            os.environ.pop("JUPYTER_PATH")
+            os.environ.update({} if before is None else {"JUPYTER_PATH": before})
+
+
+def _refuse_other_kernel(source: Path) -> None:
+    """A notebook must not choose which program runs it; papermill would also write its parameters in R."""
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: no such notebook")
+    named = read(source).metadata.get("kernelspec", {})
+    other = {key: named[key] for key in KERNEL if named.get(key, KERNEL[key]) != KERNEL[key]}
+    if other:
+        said = ", ".join(f"{key} {value!r}" for key, value in other.items())
+        raise ChapterError(f"{source}: asks for a kernel with {said}; open it with the kernel python3 and save it")
+
+
+def without_strange_metadata(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without what other programs noted in it, such as where it lay and how it is to be run."""
+    notebook.metadata = NotebookNode({name: notebook.metadata[name] for name in KEPT if name in notebook.metadata})
+    return notebook
+
+
 def _refuse_unknown(source: Path, parameters: Mapping[str, Any]) -> None:
     """Papermill only warns of a parameter that the notebook does not have."""
     import papermill
 
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: no such notebook")
     known = papermill.inspect_notebook(str(source))
     unknown = sorted(set(parameters) - set(known))
     if unknown:
@@ -67,15 +111,16 @@ def read(path: Path) -> NotebookNode:
     """Read a notebook; ChapterError if it is none."""
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise ChapterError(f"{path}: not a notebook ({error}); write it again with JupyterLab") from None
+    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+        why = str(error).partition("\n")[0][:200]
+        raise ChapterError(f"{path}: not a notebook ({why}); write it again with JupyterLab") from None
 
 
 def check(executed: NotebookNode, source: NotebookNode, path: Path) -> None:
     """Raise ChapterError that lists everything which keeps an executed notebook from being a page."""
     found = faults(executed, source)
     if found:
-        raise ChapterError(f"{path} does not pass: " + "; ".join(found))
+        raise ChapterError(f"{path} does not pass: {'; '.join(found)}; correct its source and execute it again")
 
 
 def faults(executed: NotebookNode, source: NotebookNode) -> list[str]:
@@ -103,7 +148,16 @@ def _output_faults(cell: NotebookNode) -> list[str]:
         errors.append("should show a figure and shows none")
     if "table" in cell.metadata.get("tags", []) and "text/html" not in kinds:
         errors.append("should show a table and shows none")
+    if any(map(_is_active, cell.outputs)):
+        errors.append("shows something that a browser would run")
     return errors
+
+
+def _is_active(output: NotebookNode) -> bool:
+    data = output.get("data", {})
+    shown = [kind for kind in data if "svg" in kind or (kind.startswith("text/") and kind != "text/plain")]
+    active = any(word in kind for kind in data for word in ACTIVE_KINDS)
+    return active or any(ACTIVE.search("".join(data[kind])) for kind in shown)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

@@ -15,7 +15,7 @@ from traunet.config import FOLDS, PROFILES, VARIANTS, named
 from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
-    from traunet.loop import Machine
+    from traunet.machine import Machine
     from traunet.runs import Run
 
 BAD_INPUT, STOPPED = 2, 130
@@ -87,14 +87,20 @@ def parser() -> argparse.ArgumentParser:
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
+        trained.add_argument("--workers", type=int, help="processes that decode frames (default: none on a CPU)")
+        trained.add_argument("--devices", type=int, default=1, help="GPUs that share every batch (default: 1)")
     add("tables", _tables, "predictions to tables and results.json")
     notebook = add("notebook", _notebook, "execute one notebook of the book")
     notebook.add_argument("name", help="such as 01_data")
     add("site", _site, "build the site from the executed notebooks")
     book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
     book.add_argument("--cores", type=int, help="(default: all)")
+    book.add_argument("--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours")
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
     add("doctor", _doctor, "what is here, what is missing, what is odd")
+    bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
+    bench.add_argument("--full", action="store_true", help="frames of DISFA's full length (an hour or so)")
+    bench.add_argument("--out", type=Path, help="(default: bench.json in the build folder)")
     predict = add("predict", _predict, "action units of a photograph or video", parents=())
     predict.add_argument("file", type=Path)
     predict.add_argument("--run", type=Path, required=True, help="the folder of a trained network")
@@ -119,9 +125,9 @@ def _workspace(given: argparse.Namespace) -> Workspace:
 
 
 def _machine(given: argparse.Namespace) -> "Machine":
-    from traunet.loop import Machine
+    from traunet.machine import Machine
 
-    return Machine(given.device, given.threads)
+    return Machine(given.device, given.threads, given.workers, given.devices)
 
 
 def _synth(given: argparse.Namespace) -> Made:
@@ -199,7 +205,7 @@ def _site(given: argparse.Namespace) -> Made:
 def _book(given: argparse.Namespace) -> Made | None:
     from traunet.flow import make_book
 
-    made = make_book(_workspace(given), given.cores, given.dry_run)
+    made = make_book(_workspace(given), given.cores, given.dry_run, given.machines)
     return None if given.dry_run else Made([made], note="open it in a browser")
 
 
@@ -212,6 +218,17 @@ def _predict(given: argparse.Namespace) -> Made:
     if caveat(run):
         print(caveat(run))
     return Made([given.out], note=str(found))
+
+
+def _bench(given: argparse.Namespace) -> Made:
+    from traunet.bench import preparation, step
+    from traunet.bench.report import benchmark
+
+    out = given.out or Workspace.of("demo").root / "bench.json"
+    options = {"preparation": {"full": True}} if given.full else {}
+    taken = benchmark(out, {"preparation": preparation.measure, "step": step.measure}, **options)
+    missed = sum(figure.holds is False for figures in taken.values() for figure in figures)
+    return Made([out], note=f"{missed} bars missed" if missed else "all bars held")
 
 
 def _doctor(given: argparse.Namespace) -> None:

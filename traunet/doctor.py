@@ -5,24 +5,49 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from traunet.config import FOLDS, VARIANTS
+from traunet.config import FOLDS, VARIANTS, ModelConfig
 from traunet.keeping import is_fresh
 from traunet.provenance import file_sha256
 from traunet.workspace import PROJECT, Workspace
 
+REMARKS = ("missing:", "odd:")
 FOLDERS = {"tree": "disfa"}  # where a stage lies, if not under its own name
 
 
 def examine(workspace: Workspace) -> Iterator[str]:
-    """One line a finding; what needs attention begins with `odd` or `missing`."""
-    yield from _machine(workspace)
-    yield from _packages(PROJECT / "requirements.lock")
-    yield from _disfa(workspace)
-    yield from _weights(workspace)
-    yield from _stages(workspace)
+    """One line a finding; at the end, together, what is `missing:` and what is `odd:`, and whether it will do.
+
+    `missing` keeps the book from being made, `odd` needs a look. Nothing that is wrong with the data or the
+    weights raises. The last line begins with `fit` or `not fit`.
+    """
+    remarks: list[str] = []
+    for part in (
+        _machine(workspace),
+        _packages(PROJECT / "requirements.lock"),
+        _disfa(workspace),
+        _weights(workspace),
+        _stages(workspace),
+    ):
+        for line in part:
+            if line.startswith(REMARKS):
+                remarks.append(line)
+            else:
+                yield line
+    yield ""
+    yield from sorted(dict.fromkeys(remarks), key=lambda line: REMARKS.index(line.split()[0]))
+    yield verdict(workspace, remarks)
+
+
+def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
+    """Whether the book can be made: with a DISFA, the paper's; else that of the chosen profile."""
+    missing, odd = (sum(line.startswith(kind) for line in remarks) for kind in REMARKS)
+    name = "paper" if workspace.disfa else workspace.profile.name
+    if missing:
+        return f"not fit for make book PROFILE={name}: {missing} missing, {odd} odd"
+    return f"fit for make book PROFILE={name}" + (f", but {odd} odd: look at them first" if odd else "")
 
 
 def _machine(workspace: Workspace) -> Iterator[str]:
@@ -63,32 +88,42 @@ def _version(name: str) -> str:
 
 
 def _disfa(workspace: Workspace) -> Iterator[str]:
-    from traunet.data.disfa import read_tree
-
     if not workspace.disfa:
         yield "DISFA: not given; a synthetic one is rendered (data/README.md says how to get the real one)"
         return
-    tree = read_tree(workspace.disfa)
-    counts = tree.report().loc["all"]
-    yield f"DISFA: {tree.dataset} with {len(tree.subjects)} subjects at {workspace.disfa}"
-    yield from (f"DISFA: {count} {reason}" for reason, count in counts.items())
-    yield from (f"odd: {note}" for note in tree.notes)
+    from traunet.checkup.tree import examine_tree
+
+    yield ""
+    yield from examine_tree(workspace.disfa, workspace.profile.train.threshold)
+    yield ""
 
 
 def _weights(workspace: Workspace) -> Iterator[str]:
-    from traunet.model.weights import load_trunk
-
     if not workspace.weights:
         yield "weights: not given; a small trunk is trained on other synthetic heads"
         return
-    state, normalisation = load_trunk(workspace.weights)
+    import torch
+
+    from traunet.model.senet import SENet
+    from traunet.model.weights import OWN, fit_of, read_trunk
+
+    try:
+        read = read_trunk(workspace.weights)
+    except (ValueError, OSError) as error:
+        yield f"missing: {error}"
+        return
     yield f"weights: {workspace.weights}, SHA-256 {file_sha256(workspace.weights)}"
-    yield f"weights: {len(state)} tensors; input {normalisation.channel_order}, mean {normalisation.mean}"
+    yield f"weights: {read}"
+    with torch.device("meta"):
+        fit = fit_of(SENet(workspace.profile.model if read.release == OWN else ModelConfig()), read.state)
+    yield f"weights: {fit}"
+    if not fit.whole:
+        yield f"missing: {workspace.weights}: does not fit the trunk: {fit}; use another file"
 
 
 def _stages(workspace: Workspace) -> Iterator[str]:
     try:
-        workspace.check()
+        keys = workspace.keys
     except (ValueError, OSError) as error:
         yield f"missing: {error}"
         return
@@ -96,9 +131,7 @@ def _stages(workspace: Workspace) -> Iterator[str]:
     folders = {stage: FOLDERS.get(stage, stage) for stage, ours in made.items() if ours}
     for stage, name in folders.items():
         folder = workspace.folder / name
-        state = (
-            "fresh" if is_fresh(folder, workspace.keys[stage]) else "stale" if folder.exists() else "not made yet"
-        )
+        state = "fresh" if is_fresh(folder, keys[stage]) else "stale" if folder.exists() else "not made yet"
         yield f"{workspace.profile.name}: {stage} {state}"
     runs = [path for path in (workspace.folder / "runs").glob("[!.]*") if path.is_dir()]
     yield f"{workspace.profile.name}: {len(runs)} runs on disk; the book needs {len(VARIANTS) * len(FOLDS)}"

@@ -8,22 +8,24 @@ the stage's, is made again whatever Snakemake remembers: at most too much is mad
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
+import yaml
 from filelock import FileLock, Timeout
 
+from traunet import gpus
+from traunet.config import FOLDS
 from traunet.status import Status
 from traunet.workspace import PROJECT, Workspace
 
-# One core each, unless a job says otherwise: libraries that start a thread per core fight over them.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
@@ -61,17 +63,23 @@ def _holds(mark: Path, workspace: Workspace) -> bool:
     return workspace.keys.get(said["stage"]) == key and all(path.exists() for path in made)
 
 
-def make_book(workspace: Workspace, cores: int | None = None, dry_run: bool = False) -> Path:
+def make_book(
+    workspace: Workspace, cores: int | None = None, dry_run: bool = False, machines: str = "local"
+) -> Path:
     """Make everything that is missing or stale, up to the site; return the site's first page.
+
+    `machines` says on which: the name of a folder in `profiles/`, or the path of one. A step that fails does not
+    stop the others; FlowError comes at the end. `cores` counts where they are this machine's.
 
     One at a time for each workspace. The operating system drops our lock when the process dies, so none is ever
     stale, and Snakemake's own, which can be, is not needed.
     """
     workspace.check()
+    command = snakemake_command(workspace, find_profile(machines), cores) + (["--dry-run"] if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(workspace.folder / ".make-book.lock", timeout=0):
-            _snakemake(workspace, cores, dry_run)
+            _snakemake(workspace, command)
     except Timeout:
         raise FlowError(
             f"{workspace.folder}: another `make book` is at work there; wait for it, or stop it"
@@ -79,15 +87,64 @@ def make_book(workspace: Workspace, cores: int | None = None, dry_run: bool = Fa
     return workspace.folder / "site" / "html" / "index.html"
 
 
-def _snakemake(workspace: Workspace, cores: int | None, dry_run: bool) -> None:
+def find_profile(machines: str) -> Path:
+    """The folder with Snakemake's settings for these machines; ValueError if there is none."""
+    known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
+    found = PROFILES / machines if machines in known else Path(machines).expanduser().resolve()
+    if not (found / "config.yaml").is_file():
+        raise ValueError(
+            f"unknown machines {machines!r}: choose one of {', '.join(known)}, or name a folder "
+            "with a config.yaml of your own, a changed copy of one in profiles/"
+        )
+    return found
+
+
+def is_local(profile: Path) -> bool:
+    """Whether a profile's jobs run on this machine."""
+    return yaml.safe_load((profile / "config.yaml").read_text()).get("executor", "local") == "local"
+
+
+def fold_groups(profile: str, cluster: bool) -> list[str]:
+    """The folds that one training job does one after another: each its own, or all.
+
+    On this machine the small settings train all folds of a variant in one process, since starting torch and
+    Lightning takes as long as an epoch.
+    """
+    folds = [str(fold) for fold in FOLDS]
+    return folds if cluster or profile == "paper" else ["".join(folds)]
+
+
+def _is_wanted(mark: Path, groups: list[str]) -> bool:
+    """Not one that was made where folds are divided otherwise: nothing asks for it here."""
+    return not mark.name.startswith("train-") or mark.name.rpartition("-")[2] in groups
+
+
+def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:
+    """What starts Snakemake for a workspace, on the machines of a profile."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--directory", PROJECT]
-    command += ["--cores", str(cores or "all"), "--config", f"profile={workspace.profile.name}"]
+    # Ours, and no other that this user has for other workflows.
+    command += ["--profile", profile, "--workflow-profile", "none"]
+    if is_local(profile):
+        command += ["--cores", str(cores or "all"), "--resources", f"gpu={len(gpus.here())}"]
+    else:
+        command += ["--precommand", f"cd {shlex.quote(str(PROJECT))}"]  # a pod starts in an empty folder
     # Not `code`: another wording of a shell command makes no other result; the keys are among the params.
     command += ["--rerun-triggers", "mtime", "params", "input"]
-    command += ["--nolock", "--rerun-incomplete", *(["--dry-run"] if dry_run else QUIET)]
-    stale = [os.path.relpath(mark, PROJECT) for mark in stale_marks(workspace)]
-    command += ["--forcerun", *stale] if stale else []
-    environment = {**os.environ, **ONE_THREAD, **workspace.environment}
+    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
+    groups = fold_groups(workspace.profile.name, cluster=not is_local(profile))
+    stale = [os.path.relpath(mark, PROJECT) for mark in stale_marks(workspace) if _is_wanted(mark, groups)]
+    return command + (["--forcerun", *stale] if stale else [])
+
+
+def _config(workspace: Workspace) -> list[str]:
+    """The workspace for jobs elsewhere, which have an environment of their own; any path, in plain letters."""
+    given = {name.removeprefix("TRAUNET_").lower(): path for name, path in workspace.environment.items()}
+    return [f"{name}={quote(path)}" for name, path in given.items()]
+
+
+def _snakemake(workspace: Workspace, command: list) -> None:
+    environment = {**os.environ, **workspace.environment}
     with Status(workspace.folder / "logs") as status, _stoppable(command, environment) as process:
         assert process.stdout
         for line in process.stdout:
@@ -101,8 +158,10 @@ def _snakemake(workspace: Workspace, cores: int | None, dry_run: bool) -> None:
 
 @contextmanager
 def _stoppable(command: list, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
-    """A process with all that it starts in a group of its own, which Ctrl-C or a TERM stops as one."""
+    """A process with all that it starts in a group, which Ctrl-C, TERM or a lost terminal stops as one."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     process = subprocess.Popen(
         command,
         env=environment,

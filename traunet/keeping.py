@@ -28,7 +28,7 @@ def is_fresh(folder: Path, key: str) -> bool:
     """Whether the folder was made, completely, from the inputs that the key stands for."""
     try:
         return (folder / KEY).read_text().strip() == key
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return False
 
 
@@ -69,8 +69,19 @@ def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
     try:
         make(scratch / folder.name)
-        if folder.exists():
-            folder.rename(scratch / "old")
-        (scratch / folder.name).rename(folder)
+        _exchange(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _exchange(folder: Path, scratch: Path) -> None:
+    """Put the new folder in the former one's place, or leave the former one there."""
+    former = scratch / "old"
+    if folder.exists():
+        folder.rename(former)
+    try:
+        (scratch / folder.name).rename(folder)
+    except BaseException:
+        if former.exists():
+            former.rename(folder)
+        raise

@@ -45,7 +45,8 @@ def open_media(path: Path) -> Media:
     """Look at what a file contains, whatever its name; raises FileNotFoundError or MediaError."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        what = "is a folder; give one file of it" if path.is_dir() else "there is no such file; correct the name"
+        raise FileNotFoundError(f"{path}: {what}")
     if path.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty; copy or download it again")
     return Media(path) if _is_photograph(path) else Media(path, _frame_rate(path))
@@ -56,6 +57,8 @@ def _is_photograph(path: Path) -> bool:
         Image.open(path, formats=PHOTO_FORMATS).close()
     except UnidentifiedImageError:
         return False
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{path}: the photograph is too large ({error}); make it smaller") from error
     return True
 
 
@@ -106,6 +109,8 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
 def whole_or_nothing(path: Path) -> Iterator[Path]:
     """A sibling to write to, which takes the place of `path` at the end, or vanishes if anything fails."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; give the name of a file to write")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; make it first")
     partial = path.with_name(f".{os.getpid()}.partial.{path.name}")

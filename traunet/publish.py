@@ -16,7 +16,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from traunet import chapters, site
+from traunet import chapters, leaks, site
 from traunet.keeping import replaced
 from traunet.workspace import PROJECT, Workspace
 
@@ -31,8 +31,25 @@ class BuildError(ValueError):
 
 def pages(project: Path = PROJECT) -> list[str]:
     """Every page of `_toc.yml`, by its path without a suffix, in reading order."""
-    toc = yaml.safe_load((project / "_toc.yml").read_text(encoding="utf-8"))
-    return list(_files(toc))
+    found = list(_files(_settings(project / "_toc.yml")))
+    outside = [page for page in found if Path(page).is_absolute() or ".." in Path(page).parts]
+    if outside:
+        raise BuildError(
+            f"{project / '_toc.yml'}: {', '.join(outside)} lies outside of the project; move it into book/"
+        )
+    return found
+
+
+def _settings(path: Path) -> dict:
+    """What a YAML file says: texts, numbers, lists and names, never objects, which could run code."""
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = getattr(error, "problem", None) or error
+        raise BuildError(f"{path}: not plain YAML ({why}); correct it") from None
+    if not isinstance(settings, dict):
+        raise BuildError(f"{path}: holds no settings by name; restore it")
+    return settings
 
 
 def _files(entry: dict | list) -> Iterable[str]:
@@ -73,7 +90,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]
     if missing:
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")
-    config = _marked(yaml.safe_load((project / "_config.yml").read_text(encoding="utf-8")), banner(workspace))
+    config = _marked(_settings(project / "_config.yml"), banner(workspace))
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return out
 
@@ -89,7 +106,7 @@ def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> None:
                 f"{executed}: the notebook was not executed; run: traunet notebook {name} --profile "
                 f"{workspace.profile.name}"
             )
-        notebook = chapters.read(executed)
+        notebook = chapters.without_strange_metadata(chapters.read(executed))
         chapters.check(notebook, chapters.read(source), executed)
         (out / "notebooks").mkdir(exist_ok=True)
         nbformat.write(_without_defaults(notebook), out / "notebooks" / source.name)
@@ -118,24 +135,37 @@ def build(staged: Path, out: Path) -> Path:
     log = ANSI.sub("", done.stdout)
     (staged / "jupyter-book.log").write_text(log, encoding="utf-8")
     if done.returncode:
-        lines = log.splitlines()
-        said = [line for line in lines if re.search("WARNING|ERROR|CRITICAL", line)] or lines[-8:]
-        raise BuildError("the book does not build: " + "; ".join(said).replace(f"{staged}/", ""))
+        said = re.sub(r"\[Errno \d+\] ", "", "; ".join(_complaints(log.splitlines())))
+        for place in (staged, os.path.relpath(staged)):
+            said = said.replace(f"{place}/", "")
+        raise BuildError(f"the book does not build: {said}; correct that, then run: traunet site")
     (staged / "_build" / "html").rename(out)
     return out
+
+
+def _complaints(lines: list[str]) -> list[str]:
+    """What Sphinx complains of, with the line after one that ends in a colon; else the end of the log."""
+    pairs = zip(lines, [*lines[1:], ""], strict=True)
+    found = [(line, after) for line, after in pairs if re.search("WARNING|ERROR|CRITICAL", line)]
+    return [f"{line} {after}" if line.endswith(":") else line for line, after in found] or lines[-8:]
 
 
 def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
-    The former site is replaced only by one that passed. Raises ChapterError or BuildError.
+    The former site is replaced only by one that passed, and that tells nothing of the machine that built it.
+    Raises ChapterError or BuildError.
     """
     results, text = workspace.results(), banner(workspace)
 
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
         found = site.faults(build(staged, out), pages(project), text)
+        private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
+        told = leaks.faults(out, private, leaks.private_names())
         if found:
             raise BuildError("the site does not pass: " + "; ".join(found))
+        if told:
+            raise BuildError(f"the site tells of this machine: {'; '.join(told)}; let no page show that")
 
     return replaced(workspace.folder / "site" / "html", make)

@@ -6,14 +6,13 @@ landmark located in the middle of the lower jaw close the bottom of the frame. B
 can keep unchanged, and the face was put straight." (section 4.1)
 
 Pixels are counted from 0 and coordinates name pixel centres: a picture of W pixels is mirrored about (W - 1) / 2.
+The warp itself, `warp`, stands in `resampling` and belongs here too.
 """
 
-import math
-
-import cv2
 import numpy as np
 
 from traunet.config import AlignConfig
+from traunet.data.resampling import warp as warp
 from traunet.facs import CHIN, NOSE_ROOT, NOSE_TIP
 
 MIN_FACE = 1.0  # source pixels from the nose's midpoint to the chin, below which there is no face to align
@@ -41,36 +40,24 @@ def target_points(config: AlignConfig) -> tuple[np.ndarray, np.ndarray]:
 
 
 def face_transform(landmarks: np.ndarray, config: AlignConfig) -> np.ndarray:
-    """The similarity (2, 3) that puts the nose's midpoint at the centre and the chin (66, 2) straight below it.
+    """The similarities (..., 2, 3) that put the nose's midpoint at the centre and the chin straight below it.
 
-    Two points fix rotation, uniform scale and translation, so both rules hold exactly.
+    Takes landmarks (..., 66, 2), of one frame or of many. Two points fix rotation, uniform scale and translation,
+    so both rules hold exactly. Raises ValueError where there is no face.
     Decision: "close [to] the bottom" is `AlignConfig.chin` = 0.95 of the height; the paper gives no number. 1.0
     would cut the chin's edge, 0.9 shows more of the forehead and less of the face.
     """
-    if not can_align(landmarks):
+    if not np.all(can_align(landmarks)):
         raise ValueError("the nose and the chin are missing or coincide: these landmarks are no face to align")
-    nose, chin = nose_midpoint(landmarks).astype(float), landmarks[CHIN].astype(float)
+    nose, chin = nose_midpoint(landmarks).astype(float), landmarks[..., CHIN, :].astype(float)
     new_nose, new_chin = target_points(config)
     # As complex numbers a similarity is one multiplication: its modulus scales, its argument rotates.
-    turn = complex(*(new_chin - new_nose)) / complex(*(chin - nose))
-    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    return np.column_stack([linear, new_nose - linear @ nose])
-
-
-def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Resample an image (H, W[, C]) into (size, size[, C]); what lies outside the picture is black.
-
-    Shrinking by a factor averages that many samples along each axis, so that no fine detail turns into noise.
-    """
-    shrink = 1 / math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    # More samples than the picture has pixels would add nothing.
-    samples = max(1, min(math.ceil(shrink - 1e-6), math.ceil(max(image.shape[:2]) / size)))
-    finer = matrix * samples
-    finer[:, 2] += (samples - 1) / 2
-    warped = cv2.warpAffine(image, finer, (size * samples, size * samples), flags=cv2.INTER_LINEAR)
-    return warped if samples == 1 else cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
+    turn = complex(*(new_chin - new_nose)) / ((chin - nose) @ np.array([1, 1j]))
+    linear = np.stack([np.stack([turn.real, -turn.imag], -1), np.stack([turn.imag, turn.real], -1)], -2)
+    return np.concatenate([linear, (new_nose - np.einsum("...ij,...j->...i", linear, nose))[..., None]], -1)
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a (2, 3) matrix to points (..., 2)."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    """Apply a (2, 3) matrix to points (..., 2), or N matrices (N, 2, 3) to the points (N, L, 2) of N frames."""
+    offset = matrix[:, 2] if matrix.ndim == 2 else matrix[:, None, :, 2]
+    return points @ matrix[..., :2].swapaxes(-1, -2) + offset

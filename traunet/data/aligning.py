@@ -1,86 +1,142 @@
-"""The work of preparing: every video decoded once, its frames aligned, subjects side by side in processes."""
+"""The work of preparing: videos decoded once, stretch by stretch, and aligned, side by side in processes."""
 
+import hashlib
+import json
 import multiprocessing
 import os
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from traunet.config import AlignConfig
-from traunet.data.align import face_transform, transform_points, warp
-from traunet.data.video import numbered_frames
+from traunet.data.pictures import encode_aligned
+from traunet.data.progress import Progress
+from traunet.data.video import Stretch, all_before, numbered
 
-# Decision: pictures are kept as JPEG of quality 95 without chroma subsampling. Raw pixels would take 19 GB at 224
-# pixels for DISFA, and PNG about half of that; JPEG takes a few, and reading one costs 0.1 ms at 96 pixels.
-JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+AHEAD = 2  # tasks a process that are laid out ahead of time: none has to wait, and memory stays flat
+LOOK = 0.2  # seconds between two looks at how far the processes have come
+STEP = 16  # frames after which a process says how far it has come
+
+Advance = Callable[[int], None]
 
 
 class Task(NamedTuple):
-    """One subject's work, small enough to be sent to another process."""
+    """One stretch of a subject's video, small enough to be sent to another process."""
 
-    subject: str
-    video: Path
-    landmarks: np.ndarray  # (frames, 66, 2) in the video
-    wanted: np.ndarray  # (frames,) bool
-    config: AlignConfig
-    pictures: Path  # where the encoded pictures go, one after another
+    stretch: Stretch
+    matrices: np.ndarray  # (frames, 2, 3) of the stretch; NaN where no picture is wanted
+    size: int
+    pictures: Path  # where the encoded pictures go, one after another; beside it `Part` as JSON
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Of which frames a picture is wanted: (frames,) bool."""
+        return ~np.isnan(self.matrices[:, 0, 0])
+
+    @property
+    def note(self) -> Path:
+        """Where what came of it is noted; it is there when all of it is done."""
+        return self.pictures.with_suffix(".json")
 
 
-class Aligned(NamedTuple):
-    """What came of it."""
+class Part(NamedTuple):
+    """What came of a task."""
 
-    landmarks: np.ndarray  # float32 (frames, 66, 2) in the aligned picture, NaN where there is none
-    lengths: np.ndarray  # (frames,) bytes of the picture; 0: not wanted, or it could not be decoded
+    lengths: list[int]  # bytes of each frame's picture; 0: not wanted, or it could not be decoded
+    decoded: int  # frames, as far as the last that was wanted
+    sha256: str  # of the pictures
+
+    @classmethod
+    def of(cls, task: Task) -> "Part":
+        """Read the note of a task that is done."""
+        return cls(**json.loads(task.note.read_text()))
 
 
-def align_subject(task: Task) -> Aligned:
-    """Decode one video, align its wanted frames and append their pictures to the task's file."""
-    lengths = np.zeros(len(task.wanted), dtype=np.int64)
-    landmarks = np.full(task.landmarks.shape, np.nan, dtype=np.float32)
-    with task.pictures.open("wb") as file:
-        for number, image in numbered_frames(task.video):
-            row = number - 1
-            if row >= len(task.wanted):
+def align_part(task: Task, advance: Advance = lambda frames: None) -> None:
+    """Decode a stretch, align its wanted frames and write their pictures and the note; both whole or not at all.
+
+    `advance` is told how many frames more are done.
+    """
+    scratch = task.pictures.with_suffix(f".{os.getpid()}")
+    try:
+        part, complete = _encoded(task, task.stretch, scratch, advance)
+        if task.stretch.packet and not complete:
+            # A codec's key frames are not always what they claim; the way from the video's start is sure.
+            part, _ = _encoded(task, all_before(task.stretch), scratch, lambda frames: None)
+        scratch.rename(task.pictures)
+        scratch.write_text(json.dumps(part._asdict()))
+        scratch.rename(task.note)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _encoded(task: Task, stretch: Stretch, out: Path, advance: Advance) -> tuple[Part, bool]:
+    """Write the pictures of a task from this stretch, and tell whether every frame looked for was there."""
+    lengths, wanted = [0] * len(task.matrices), task.wanted
+    looked_for = int(wanted.nonzero()[0][-1]) + 1 if wanted.any() else 0
+    content, decoded, told, row = hashlib.sha256(), 0, 0, -1
+    with out.open("wb") as file:
+        for number, frame in numbered(stretch) if looked_for else ():
+            before, row = row, number - task.stretch.first
+            if row >= looked_for:
                 break
-            if task.wanted[row]:
-                matrix = face_transform(task.landmarks[row], task.config)
-                landmarks[row] = transform_points(task.landmarks[row], matrix)
-                lengths[row] = file.write(encode(warp(image, matrix, task.config.size)))
-    return Aligned(landmarks, lengths)
+            if row <= before or row < 0:
+                continue
+            decoded += 1
+            if wanted[row]:
+                picture = encode_aligned(frame, task.matrices[row], task.size)
+                content.update(picture)
+                lengths[row] = file.write(picture)
+            if row - told >= STEP:
+                advance(row - told)
+                told = row
+    advance(len(lengths) - told)
+    return Part(lengths, decoded, content.hexdigest()), decoded == looked_for
 
 
-def encode(image: np.ndarray) -> bytes:
-    """An aligned RGB picture as the bytes that the store keeps."""
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), JPEG)[1].tobytes()
+def align_parts(tasks: Iterable[Task], workers: int | None, progress: Progress) -> None:
+    """Do all tasks in up to `workers` processes (default: one per core; 1: in this process)."""
+    count = workers or available_cores()
+    if count == 1:
+        for task in tasks:
+            align_part(task, progress.advance)
+    else:
+        in_processes(align_part, tasks, count, progress)
 
 
-def align_subjects(tasks: list[Task], workers: int | None = None, progress: bool = True) -> list[Aligned]:
-    """Do all tasks in up to `workers` processes (default: one per core; 1: in this process), in their order."""
-    count = min(workers or _cores(), len(tasks))
-    results = map(align_subject, tasks) if count <= 1 else _in_processes(tasks, count)
-    return list(_shown(results, tasks, progress))
-
-
-def _cores() -> int:
+def available_cores() -> int:
     """Cores that this process may use; a container or a scheduler often grants fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_processes(tasks: list[Task], count: int) -> Iterator[Aligned]:
+def in_processes(work: Callable, tasks: Iterable[Task], count: int, progress: Progress) -> None:
+    """Let `work` (a task, and what to tell of its advance) do all tasks in `count` processes."""
     # Started afresh, not forked: a fork copies the locks of FFmpeg, OpenCV and torch threads and can wait forever.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    done = context.Value("q", 0)
+    waiting: set[Future] = set()
+
+    def settle(limit: int) -> None:
+        while len(waiting) > limit:
+            ready, _ = wait(waiting, timeout=LOOK, return_when=FIRST_COMPLETED)
+            waiting.difference_update(ready)
+            for future in ready:
+                future.result()
+            progress.advance(done.value - progress.done)
+
+    with ProcessPoolExecutor(count, context, _get_ready, (done,)) as pool:
         try:
-            futures = [pool.submit(align_subject, task) for task in tasks]
-            for future in futures:
-                yield future.result()
+            for task in tasks:
+                waiting.add(pool.submit(_in_worker, work, task))
+                settle(AHEAD * count)
+            settle(0)
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "a worker process died while aligning frames: out of memory, or the calling script lacks "
@@ -90,13 +146,29 @@ def _in_processes(tasks: list[Task], count: int) -> Iterator[Aligned]:
             pool.shutdown(cancel_futures=True)
 
 
-def _shown(results: Iterator[Aligned], tasks: list[Task], progress: bool) -> Iterator[Aligned]:
-    """Pass the results on, with a bar on a terminal and a plain line per subject in a log."""
-    on_terminal = sys.stderr.isatty()
-    with tqdm(total=len(tasks), desc="align", unit="subject", disable=not (progress and on_terminal)) as bar:
-        for number, (task, result) in enumerate(zip(tasks, results, strict=True), start=1):
-            bar.update()
-            if progress and not on_terminal:
-                line = f"aligned {task.subject} ({number}/{len(tasks)}): {np.count_nonzero(result.lengths)} frames"
-                print(line, file=sys.stderr, flush=True)
-            yield result
+_done = None  # in a worker: the count of frames that all workers share
+
+
+def _get_ready(done) -> None:
+    """Make a worker ready: one core is its own, Ctrl-C is its parent's affair, and they end together."""
+    global _done
+    _done = done
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent was killed, or it would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _in_worker(work: Callable, task: Task) -> None:
+    def advance(frames: int) -> None:
+        with _done.get_lock():  # pyright: ignore[reportOptionalMemberAccess]
+            _done.value += frames  # pyright: ignore[reportOptionalMemberAccess]
+
+    work(task, advance)

@@ -15,29 +15,57 @@ DAMAGED_LANDMARKS = "damaged landmarks"
 TOLERATED_FILES = 1
 
 
+LARGEST_FILE = (
+    2**16
+)  # bytes; a file of 66 points takes 1,240, and a small compressed one could unpack into gigabytes
+
+
 def find(folder: Path, pattern: str) -> Path | None:
-    """The first child whose whole name matches, without regard to case: users rename and unpack differently."""
-    matches = (child for child in sorted(folder.iterdir()) if re.fullmatch(pattern, child.name, re.IGNORECASE))
-    return next(matches, None)
+    """The child whose whole name matches, without regard to case: users rename and unpack differently.
+
+    Raises ValueError if there are two, as after unpacking twice: half of the data could be in each.
+    """
+    matches = [child for child in sorted(folder.iterdir()) if re.fullmatch(pattern, child.name, re.IGNORECASE)]
+    if len(matches) > 1:
+        raise ValueError(f"{matches[1]}: stands beside {matches[0].name}, and only one can be read; merge them")
+    return matches[0] if matches else None
 
 
 def read_labels(folder: Path, subject: str) -> pd.DataFrame:
-    """The twelve intensities of every frame of a subject."""
+    """The twelve intensities of every frame of a subject, int8: one column an AU.
+
+    Raises FileNotFoundError for missing files, ValueError for lines that cannot be read or do not count 1, 2, 3, …
+    """
     own = find(folder, subject)
-    files = {au: own and find(own, rf"{subject}_{au}\.txt") for au in DISFA_AUS}
-    missing = [f"{subject}_{au.lower()}.txt" for au, path in files.items() if path is None]
+    found = {au: own and find(own, rf"{subject}_{au}\.txt") for au in DISFA_AUS}
+    files = {au: path for au, path in found.items() if path}
+    missing = [f"{subject}_{au.lower()}.txt" for au in DISFA_AUS if au not in files]
     if missing:
         raise FileNotFoundError(
             f"{folder / subject}: {subject} has no labels {', '.join(missing)}; add them or leave the subject out"
         )
-    columns = {au: _read_intensities(path) for au, path in files.items() if path}
-    longest = max(len(column) for column in columns.values())
-    for au, column in columns.items():
-        if len(column) != longest:
-            raise ValueError(
-                f"{files[au]}: {len(column)} lines where another AU of {subject} has {longest}; restore the file"
-            )
+    columns, wrong = {}, []
+    for au, path in files.items():
+        try:
+            columns[au] = _read_intensities(path)
+        except ValueError as error:
+            wrong.append(str(error))
+    if not wrong:
+        wrong = _uneven(subject, files, columns)
+    if wrong:
+        others = f" ({len(wrong)} label files of {subject} are wrong, this is the first)" if wrong[1:] else ""
+        raise ValueError(wrong[0] + others)
     return pd.DataFrame(columns)
+
+
+def _uneven(subject: str, files: dict[str, Path], columns: dict[str, np.ndarray]) -> list[str]:
+    """A complaint about every file that is shorter than another."""
+    longest = max(len(column) for column in columns.values())
+    return [
+        f"{files[au]}: {len(column)} lines where another AU of {subject} has {longest}; restore the file"
+        for au, column in columns.items()
+        if len(column) != longest
+    ]
 
 
 def _read_intensities(path: Path) -> np.ndarray:
@@ -70,10 +98,11 @@ def frame_of(name: str) -> int | None:
     return int(from_one[1]) if from_one else None
 
 
-def _landmark_files(folder: Path, subject: str) -> dict[int, Path]:
+def landmark_files(folder: Path, subject: str) -> dict[int, Path]:
+    """The landmark file of each frame, from 1, whatever naming scheme; FileNotFoundError if there is none."""
     own = find(folder, subject)
-    inner = own and find(own, "tmp_frame_lm")
-    if inner is None:
+    inner = own and (find(own, "tmp_frame_lm") or own)
+    if inner is None or not inner.is_dir():
         raise FileNotFoundError(f"{folder / subject / 'tmp_frame_lm'}: no landmarks of {subject}; add the folder")
     files: dict[int, Path] = {}
     for path in sorted(inner.iterdir()):
@@ -91,7 +120,7 @@ def read_landmarks(
     folder: Path, subject: str, n_frames: int, first_pixel: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Landmarks (frames, 66, 2), the reason why each frame has none ('' if it has), and what to warn of."""
-    files = _landmark_files(folder, subject)
+    files = landmark_files(folder, subject)
     landmarks = np.full((n_frames, N_LANDMARKS, 2), np.nan, dtype=np.float32)
     reason = np.full(n_frames, "", dtype=object)
     missing = [frame for frame in range(1, n_frames + 1) if frame not in files]
@@ -104,7 +133,20 @@ def read_landmarks(
             reason[frame - 1] = DAMAGED_LANDMARKS
             damaged.append(str(error))
     extra = len(files) - (n_frames - len(missing))
-    return landmarks, reason, _landmark_notes(subject, next(iter(files.values())).parent, missing, damaged, extra)
+    notes = _landmark_notes(subject, next(iter(files.values())).parent, missing, damaged, extra)
+    return landmarks, reason, [*_counting_notes(subject, files, n_frames), *notes]
+
+
+def _counting_notes(subject: str, files: dict[int, Path], n_frames: int) -> list[str]:
+    """A warning if all files are one off: the name tells where counting begins, and a renamed file lies."""
+    late, early = 1 not in files and n_frames + 1 in files, 0 in files and n_frames not in files
+    if not late and not early:
+        return []
+    odd = files[min(files)]
+    return [
+        f"{odd}: the first landmark file of {subject}, though files of this name count from {0 if late else 1}; "
+        f"every frame may have its neighbour's landmarks: rename them"
+    ]
 
 
 def _landmark_notes(subject: str, folder: Path, missing: list[int], damaged: list[str], extra: int) -> list[str]:
@@ -126,6 +168,8 @@ def _landmark_notes(subject: str, folder: Path, missing: list[int], damaged: lis
 
 def _read_points(path: Path) -> np.ndarray:
     """The 66 points of one `.mat` file, as they are written; ValueError says what is wrong with them."""
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise ValueError(f"{path}: cannot be read as landmarks ({size} bytes, where 66 points take 1,240)")
     try:
         points = np.asarray(scipy.io.loadmat(path, variable_names=["pts"])["pts"], dtype=np.float64)
     except Exception as error:  # a damaged .mat can raise nearly anything from within SciPy

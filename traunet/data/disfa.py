@@ -43,6 +43,14 @@ NOT_DECODABLE = "not decodable"
 
 FIRST_PIXEL = 1
 
+FOLDERS = {
+    "Videos_LeftCamera": "videos?_leftcamera",
+    "ActionUnit_Labels": "actionunit_labels",
+    "Landmark_Points": "landmark_points",
+}
+# Users convert and rename; files beside the videos, such as check sums and resource forks, are none.
+VIDEO_NAME = r"leftvideo_?(sn\d+)(?:_comp)?\.(?:avi|mp4|m4v|mkv|mov|mpe?g|wmv)"
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -78,7 +86,9 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class _Folders:
+class Folders:
+    """The three folders of a tree that are read, as they are really spelt."""
+
     videos: Path
     labels: Path
     landmarks: Path
@@ -102,13 +112,14 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
     Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` is subtracted; the data set does
     not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
 
-    Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read.
+    Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read and
+    for what is there twice.
     Frames that cannot be used are kept, marked with a reason, counted, and warned of.
     """
     root = Path(root)
-    folders = _folders(root)
-    videos = _videos(folders.videos)
-    bad = _bad_frames(root)
+    folders = find_folders(root)
+    videos = find_videos(folders.videos)
+    bad = read_bad_frames(root)
     parts, landmarks, notes = [], {}, []
     chosen = _chosen(root, folders, videos, subjects)
     for subject in chosen:
@@ -123,35 +134,44 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
     return Tree(root, table, landmarks, {subject: videos[subject] for subject in chosen}, tuple(notes))
 
 
-def _folders(root: Path) -> _Folders:
+def find_folders(root: Path) -> Folders:
+    """The folders of a tree; FileNotFoundError says which are missing, and whether they lie one folder deeper."""
     if not root.is_dir():
         raise FileNotFoundError(
             f"{root}: no such folder; give the folder that holds DISFA, or make one: traunet synth"
         )
-    patterns = {
-        "Videos_LeftCamera": "videos?_leftcamera",
-        "ActionUnit_Labels": "actionunit_labels",
-        "Landmark_Points": "landmark_points",
-    }
-    found = {name: find(root, pattern) for name, pattern in patterns.items()}
+    found = {name: find(root, pattern) for name, pattern in FOLDERS.items()}
     missing = [name for name, folder in found.items() if folder is None or not folder.is_dir()]
     if missing:
-        raise FileNotFoundError(
-            f"{root}: no folder {' or '.join(missing)}; give the folder that holds {', '.join(patterns)}"
-        )
-    return _Folders(*(folder for folder in found.values() if folder is not None))
+        deeper = [child for child in sorted(root.iterdir()) if child.is_dir() and _holds_folders(child)]
+        hint = f"it seems to be {deeper[0]}" if deeper else f"give the folder that holds {', '.join(FOLDERS)}"
+        raise FileNotFoundError(f"{root}: no folder {' or '.join(missing)}; {hint}")
+    return Folders(*(folder for folder in found.values() if folder is not None))
 
 
-def _videos(folder: Path) -> dict[str, Path]:
-    names = {
-        path: re.fullmatch(r"leftvideo(sn\d+)_comp\.\w+", path.name, re.IGNORECASE) for path in folder.iterdir()
-    }
-    return {match[1].upper(): path for path, match in sorted(names.items()) if match}
+def _holds_folders(folder: Path) -> bool:
+    return all(find(folder, pattern) for pattern in FOLDERS.values())
 
 
-def _chosen(root: Path, folders: _Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:
-    labelled = {path.name.upper() for path in folders.labels.iterdir() if re.fullmatch(r"(?i)sn\d+", path.name)}
-    present = sorted(labelled | set(videos))
+def find_videos(folder: Path) -> dict[str, Path]:
+    """The left camera's video of each subject; ValueError if a subject has two."""
+    videos: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = re.fullmatch(VIDEO_NAME, path.name, re.IGNORECASE)
+        if match and videos.setdefault(match[1].upper(), path) != path:
+            raise ValueError(
+                f"{path}: a second video of {match[1].upper()}, beside {videos[match[1].upper()].name}; remove one"
+            )
+    return videos
+
+
+def labelled_subjects(folder: Path) -> list[str]:
+    """The subjects that have a folder of labels."""
+    return sorted({path.name.upper() for path in folder.iterdir() if re.fullmatch(r"(?i)sn\d+", path.name)})
+
+
+def _chosen(root: Path, folders: Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:
+    present = sorted({*labelled_subjects(folders.labels), *videos})
     if not present:
         raise FileNotFoundError(
             f"{root}: no subject; expected videos such as {folders.videos}/LeftVideoSN001_comp.avi"
@@ -163,7 +183,7 @@ def _chosen(root: Path, folders: _Folders, videos: Iterable[str], subjects: Sequ
 
 
 def _read_subject(
-    folders: _Folders, subject: str, video: Path | None, bad: Iterable[tuple[int, int]], first_pixel: int
+    folders: Folders, subject: str, video: Path | None, bad: Iterable[tuple[int, int]], first_pixel: int
 ) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     if video is None:
         raise FileNotFoundError(
@@ -175,11 +195,18 @@ def _read_subject(
     shown = count_frames(video)
     reason[shown:] = NOT_DECODABLE
     notes += _length_notes(video, shown, len(labels))
-    for first, last in bad:
-        reason[first - 1 : last] = MARKED_BAD
+    reason[marked_bad(bad, len(labels))] = MARKED_BAD
     labels.insert(0, "frame", np.arange(1, len(labels) + 1))
     labels.insert(0, "subject", subject)
     return labels.assign(usable=reason == "", reason=reason.astype(str)), landmarks, notes
+
+
+def marked_bad(ranges: Iterable[tuple[int, int]], frames: int) -> np.ndarray:
+    """Which of a subject's frames lie in the ranges of the log: (frames,) bool; ranges past the end fall away."""
+    marked = np.zeros(frames, dtype=bool)
+    for first, last in ranges:
+        marked[first - 1 : last] = True
+    return marked
 
 
 def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
@@ -193,8 +220,8 @@ def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
     return []
 
 
-def _bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
-    """The tree's own log of bad frames if it ships one, else the data set's; ranges past the end fall away."""
+def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
+    """The tree's own log of bad frames if it ships one, else the data set's: frames from 1, both ends included."""
     path = find(root, re.escape(BAD_FRAMES_FILE))
     if path is None:
         return {subject: list(ranges) for subject, ranges in BAD_FRAMES.items()}

@@ -5,14 +5,54 @@ Shapes: features are (B, C, H, W) floats; every block keeps B, and every attenti
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+Rows = tuple[int, int]  # of a map: the first, and the one behind the last
+
+
+class BandConv2d(nn.Conv2d):
+    """A 3x3 convolution without bias of maps that are level outside a band of rows: only the band is convolved.
+
+    Level means that outside `band` each channel has one value for all pixels and the whole batch: zero, as a hard
+    mask leaves it, or what BatchNorm and ReLU make of zero. A convolution is linear: what the band has above this
+    ground and the ground itself are convolved apart and added. Of the ground 3 x 3 pixels suffice, since its edges
+    and its inside are the same all along.
+    """
+
+    def __init__(self, channels: int, out_channels: int, band: Rows):
+        super().__init__(channels, out_channels, 3, padding=1, bias=False)
+        self.band = band
+
+    def forward(self, features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        top, bottom = widened(self.band, height)
+        # Grad-CAM asks, in evaluation, for gradients of the level rows too.
+        if (top, bottom) == (0, height) or (torch.is_grad_enabled() and not self.training):
+            return super().forward(features)
+        level = 0 if top > 0 else height - 1
+        ground = features[:1, :, level : level + 1, :1]
+        band = super().forward(features[:, :, top:bottom] - ground)
+        nine = super().forward(ground.expand(-1, -1, 3, 3))
+        rows, columns = (_border_inside_border(length, features.device) for length in (height, width))
+        return F.pad(band, (0, 0, top, height - bottom)) + nine[:, :, rows][:, :, :, columns]
+
+
+def widened(band: Rows, height: int) -> Rows:
+    """The rows that a 3x3 convolution of `band` reaches: one more on either side, where there is one."""
+    return max(band[0] - 1, 0), min(band[1] + 1, height)
 
 
 class ConvBNReLU(nn.Sequential):
-    """A 3x3 convolution without bias, BatchNorm and ReLU: (B, channels, H, W) -> (B, out_channels, H, W)."""
+    """A 3x3 convolution without bias, BatchNorm and ReLU: (B, channels, H, W) -> (B, out_channels, H, W).
 
-    def __init__(self, channels: int, out_channels: int):
+    With `band`, the maps that enter must be level outside these rows: see `BandConv2d`.
+    """
+
+    def __init__(self, channels: int, out_channels: int, band: Rows | None = None):
         super().__init__(
-            nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
+            BandConv2d(channels, out_channels, band)
+            if band
+            else nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
@@ -126,3 +166,10 @@ def initialise(module: nn.Module) -> None:
 
 def _squeezed(channels: int, reduction: int) -> int:
     return max(1, channels // reduction)
+
+
+def _border_inside_border(length: int, device: torch.device) -> Tensor:
+    """Which of three pixels stands for each of `length`: 0, 1, 1, ..., 1, 2."""
+    index = torch.ones(length, dtype=torch.long, device=device)
+    index[0], index[-1] = 0, 2
+    return index

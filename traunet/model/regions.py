@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from traunet.model.blocks import Rows
 
-def region_masks(size: int, center: float) -> Tensor:
-    """The three hard masks, upper, middle and lower: (3, size, size) of zeros and ones.
+
+def region_rows(size: int, center: float) -> list[Rows]:
+    """The rows of the upper, middle and lower region, of `size` in all: the first, and the one behind the last.
 
     "The hard masks split the feature map horizontally, the bottom of M_up and the top of M_low are corresponding
     to y, and the top and the bottom of M_mid are y + H/4 and y - H/4 respectively." (section 3)
@@ -14,8 +16,16 @@ def region_masks(size: int, center: float) -> Tensor:
     belongs to the region that holds its middle, so that upper and lower share no row and leave none out.
     `center` is y as a share of the height, where alignment put the middle of the nose.
     """
-    rows = (torch.arange(size) + 0.5) / size
-    masks = torch.stack([rows < center, (rows - center).abs() < 0.25, rows >= center])
+    distances = [(row + 0.5) / size - center for row in range(size)]
+    upper = sum(distance < 0 for distance in distances)
+    first = sum(distance <= -0.25 for distance in distances)
+    return [(0, upper), (first, first + sum(abs(distance) < 0.25 for distance in distances)), (upper, size)]
+
+
+def region_masks(size: int, center: float) -> Tensor:
+    """The three hard masks, upper, middle and lower: (3, size, size), one in their region and zero elsewhere."""
+    rows = torch.arange(size)
+    masks = torch.stack([(rows >= top) & (rows < bottom) for top, bottom in region_rows(size, center)])
     return masks.float()[:, :, None].repeat(1, 1, size)
 
 

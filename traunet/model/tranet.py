@@ -9,9 +9,18 @@ from torch import Tensor, nn
 
 from traunet import facs
 from traunet.config import AlignConfig, ModelConfig, named
-from traunet.model.blocks import CBAM, ChannelAttention, ConvBNReLU, Residual, SpatialAttention, initialise
+from traunet.model.blocks import (
+    CBAM,
+    ChannelAttention,
+    ConvBNReLU,
+    Residual,
+    Rows,
+    SpatialAttention,
+    initialise,
+    widened,
+)
 from traunet.model.decoder import Decoder, LastBlock
-from traunet.model.regions import HardMasks, RegionBranch, region_masks
+from traunet.model.regions import HardMasks, RegionBranch, region_masks, region_rows
 from traunet.model.senet import SENet, block3_size, block5_size
 from traunet.model.weights import Normalisation, fill_trunk, load_trunk
 
@@ -100,7 +109,7 @@ def no_cbam(channels: int, reduction: int) -> nn.Module:
     return nn.Identity()
 
 
-def convolutions(channels: int) -> list[nn.Module]:
+def convolutions(channels: int, live: Rows, height: int) -> list[nn.Module]:
     """What follows each of the three CBAMs in version 2.
 
     "Two convolution layers with residual connection and a max pooling layer are connected to the end of first two
@@ -109,15 +118,18 @@ def convolutions(channels: int) -> list[nn.Module]:
 
     Decision: 3x3 with BatchNorm and ReLU, as many channels out as in; the residual connection skips the two of
     them. The average pooling follows the last CBAM, as the text says, not "the first", as Figure 1's caption does.
+
+    The hard mask leaves only the `live` of the `height` rows; the first two convolutions pass over the others.
     """
 
-    def two() -> nn.Module:
-        return nn.Sequential(ConvBNReLU(channels, channels), ConvBNReLU(channels, channels))
+    def two(first: Rows | None = None, second: Rows | None = None) -> nn.Module:
+        return nn.Sequential(ConvBNReLU(channels, channels, first), ConvBNReLU(channels, channels, second))
 
-    return [nn.Sequential(Residual(two()), nn.MaxPool2d(2)) for _ in range(2)] + [two()]
+    masked = two(live, widened(live, height))
+    return [nn.Sequential(Residual(pair), nn.MaxPool2d(2)) for pair in (masked, two())] + [two()]
 
 
-def no_convolutions(channels: int) -> list[nn.Module]:
+def no_convolutions(channels: int, live: Rows, height: int) -> list[nn.Module]:
     """Version 1: "After passing through three CBAM blocks, the masked feature map is fed to two FC layers"."""
     return [nn.Identity() for _ in range(3)]
 
@@ -138,11 +150,12 @@ def divided(
     align: AlignConfig,
     normalise: nn.Module,
     attention: Callable[[int, int], nn.Module] = cbam,
-    followers: Callable[[int], list[nn.Module]] = convolutions,
+    followers: Callable[[int, Rows, int], list[nn.Module]] = convolutions,
 ) -> TRANet:
     """Trunk, decoder and hard masks, and for each region its own branch."""
-    masks = region_masks(block3_size(align.size), align.center[1])
-    return _decoded(config, normalise, masks, facs.REGION_AUS, attention, followers)
+    size, center = block3_size(align.size), align.center[1]
+    masks, rows = region_masks(size, center), region_rows(size, center)
+    return _decoded(config, normalise, masks, rows, facs.REGION_AUS, attention, followers)
 
 
 def undivided(config: ModelConfig, align: AlignConfig, normalise: nn.Module) -> TRANet:
@@ -152,22 +165,22 @@ def undivided(config: ModelConfig, align: AlignConfig, normalise: nn.Module) -> 
     branches are generated" (section 5). The other reading keeps three branches and feeds each the whole face.
     """
     size = block3_size(align.size)
-    return _decoded(config, normalise, torch.ones(1, size, size), WHOLE_FACE, cbam, convolutions)
+    return _decoded(config, normalise, torch.ones(1, size, size), [(0, size)], WHOLE_FACE, cbam, convolutions)
 
 
-def _decoded(config, normalise, masks, regions, attention, followers) -> TRANet:
+def _decoded(config, normalise, masks, rows, regions, attention, followers) -> TRANet:
     trunk = SENet(config)
     width = config.branch_width
     decoder = Decoder(trunk.out_channels, width, config.reduction)
     branches = {
         region: RegionBranch(
             [attention(width, config.reduction) for _ in range(3)],
-            followers(width),
+            followers(width, live, masks.shape[1]),
             width,
             config.hidden,
             len(aus),
         )
-        for region, aus in regions.items()
+        for (region, aus), live in zip(regions.items(), rows, strict=True)
     }
     return TRANet(normalise, trunk, decoder, HardMasks(masks), branches)
 

@@ -4,8 +4,8 @@ A file says by its names which release it is, and with that how its pixels are o
 BGR, the authors' is RGB. Taking one for the other gives features that look plausible and are useless.
 """
 
-import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,24 +13,12 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor
 
-from traunet.model.pickled import PickleRefusedError, load_arrays
+from traunet.model.pickled import PickleRefusedError, load_arrays, refuse_hidden_bulk
+from traunet.model.releases import HEADS, authors_name, ports_name
 
 FORMAT = "traunet trunk 1"
+OWN = "a trunk of this project"
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-HEADS = ("fc", "classifier", "feat_extract")  # what stands on the trunk in the releases, and is not used
-
-# What reading a damaged file raises, depending on where it was cut.
-DAMAGE = (
-    UnpicklingError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 class WeightsError(ValueError):
@@ -56,8 +44,52 @@ VGGFACE2_RGB = Normalisation("RGB", (131.0912, 103.8827, 91.4953), 1.0)
 State = dict[str, Tensor]
 
 
-def load_trunk(path: Path) -> tuple[State, Normalisation]:
-    """Read any of the releases, or a file of `save_trunk` -> (state of a SENet, how its pixels are normalised).
+@dataclass(frozen=True, eq=False)
+class TrunkFile:
+    """A weights file, read: which release it is, the state of a SENet, and how that one's pixels are normalised.
+
+    `left_out` are the file's own names and shapes that no trunk has: the layer on top that names 8,631 people.
+    """
+
+    release: str
+    state: State
+    normalisation: Normalisation
+    left_out: dict[str, tuple[int, ...]]
+
+    def __str__(self) -> str:
+        parameters = sum(value.numel() for name, value in self.state.items() if is_parameter(name))
+        left = ", ".join(f"{name} {shape}" for name, shape in self.left_out.items())
+        order, mean = self.normalisation.channel_order, self.normalisation.mean
+        return (
+            f"{self.release}, {parameters:,} parameters, input {order}, mean {mean}; left out: {left or 'nothing'}"
+        )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a state fits a trunk: how many entries do, what the trunk misses, what is named or shaped otherwise."""
+
+    fitting: int
+    missing: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()  # each with both shapes
+
+    @property
+    def whole(self) -> bool:
+        return not self.missing and not self.differing
+
+    def __str__(self) -> str:
+        missing = f"{len(self.missing)} missing" + (f" ({_some(self.missing)})" if self.missing else "")
+        differing = f", {len(self.differing)} do not fit ({_some(self.differing)})" if self.differing else ""
+        return f"{self.fitting} entries fit, {missing}{differing}"
+
+
+def is_parameter(name: str) -> bool:
+    """Whether an entry of a state is learnt by gradient; the others are BatchNorm's statistics."""
+    return name.endswith((".weight", ".bias"))
+
+
+def read_trunk(path: Path) -> TrunkFile:
+    """Read any of the releases, or a file of `save_trunk`; a file tells by its names which it is.
 
     Raises WeightsError for what is no such file, holds more than arrays, or holds names that are not SENet's.
     """
@@ -67,26 +99,43 @@ def load_trunk(path: Path) -> tuple[State, Normalisation]:
         return _own(content, path)
     tensors = _tensors(content, path)
     if "conv1_7x7_s2.weight" in tensors:
-        return _renamed(tensors, authors_name, path), VGGFACE2_RGB
+        return _renamed("the authors' release", tensors, authors_name, VGGFACE2_RGB, path)
     if "conv1.weight" in tensors:
-        return _renamed(tensors, ports_name, path), VGGFACE2_BGR
+        return _renamed("the PyTorch port", tensors, ports_name, VGGFACE2_BGR, path)
     raise WeightsError(
         f"{path}: no release of SENet-50 that is known here; its names begin {list(tensors)[:3]}. "
         "Use senet50_ft_weight.pkl or senet50_ft_dims_2048.pth"
     )
 
 
-def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> None:
-    """Put a state, read from `path`, into a SENet, whole or not at all; WeightsError if names or shapes differ."""
+def load_trunk(path: Path) -> tuple[State, Normalisation]:
+    """What `read_trunk` reads -> (state of a SENet, how its pixels are normalised)."""
+    read = read_trunk(path)
+    return read.state, read.normalisation
+
+
+def fit_of(trunk: torch.nn.Module, state: State) -> Fit:
+    """Compare a state with a trunk by names and shapes; nothing is changed."""
     wanted = {name: tuple(value.shape) for name, value in trunk.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
-    odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if odd:
-        examples = ", ".join(f"{name} is {found.get(name)}, not {wanted.get(name)}" for name in odd[:3])
-        raise WeightsError(
-            f"{path}: does not fit this trunk, {len(odd)} entries differ ({examples}); use another file"
-        )
+    differing = [
+        f"{name} is {shape}, not {wanted.get(name)}" for name, shape in found.items() if shape != wanted.get(name)
+    ]
+    missing = sorted(wanted.keys() - found.keys())
+    return Fit(len(found) - len(differing), tuple(missing), tuple(sorted(differing)))
+
+
+def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> Fit:
+    """Put a state, read from `path`, into a SENet, whole or not at all; WeightsError if names or shapes differ."""
+    fit = fit_of(trunk, state)
+    if not fit.whole:
+        raise WeightsError(f"{path}: does not fit this trunk: {fit}; use another file")
     trunk.load_state_dict(state)
+    return fit
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def save_trunk(path: Path, state: State, normalisation: Normalisation) -> None:
@@ -98,70 +147,43 @@ def save_trunk(path: Path, state: State, normalisation: Normalisation) -> None:
     temporary.replace(path)
 
 
-def ports_name(name: str) -> str | None:
-    """A name of the PyTorch port -> SENet's; None if it is not the trunk's.
-
-    >>> ports_name("layer1.0.conv4.weight")
-    'layer1.0.se.down.weight'
-    """
-    if not re.match(r"(conv1|bn1|layer[1-4])\.", name):
-        return None
-    return re.sub(r"(layer\d\.\d\.)conv([45])", lambda m: m[1] + ("se.down" if m[2] == "4" else "se.up"), name)
-
-
-AUTHORS_PARTS = {
-    "1x1_reduce": "conv1",
-    "1x1_reduce_bn": "bn1",
-    "3x3": "conv2",
-    "3x3_bn": "bn2",
-    "1x1_increase": "conv3",
-    "1x1_increase_bn": "bn3",
-    "1x1_down": "se.down",
-    "1x1_up": "se.up",
-    "1x1_proj": "downsample.0",
-    "1x1_proj_bn": "downsample.1",
-}
-AUTHORS_STEM = {"conv1_7x7_s2": "conv1", "conv1_7x7_s2_bn": "bn1"}
-
-
-def authors_name(name: str) -> str | None:
-    """A Caffe-style name of the authors' release -> SENet's; None if it is not the trunk's.
-
-    >>> authors_name("conv2_1_1x1_down.weight")
-    'layer1.0.se.down.weight'
-    """
-    module, _, kind = name.rpartition(".")
-    if module in AUTHORS_STEM:
-        return f"{AUTHORS_STEM[module]}.{kind}"
-    match = re.fullmatch(r"conv([2-5])_(\d)_(\w+)", module)
-    if not match or match[3] not in AUTHORS_PARTS:
-        return None
-    return f"layer{int(match[1]) - 1}.{int(match[2]) - 1}.{AUTHORS_PARTS[match[3]]}.{kind}"
-
-
-def _renamed(tensors: State, rename, path: Path) -> State:
-    unknown = [name for name in tensors if rename(name) is None and name.split(".")[0] not in HEADS]
+def _renamed(
+    release: str, tensors: State, rename: Callable[[str], str | None], normalisation: Normalisation, path: Path
+) -> TrunkFile:
+    others = {name: tuple(value.shape) for name, value in tensors.items() if rename(name) is None}
+    unknown = [name for name in others if name.split(".")[0] not in HEADS]
     if unknown:
         raise WeightsError(f"{path}: {len(unknown)} names are not SENet-50's, such as {unknown[:3]}")
-    state = {rename(name): value.float() for name, value in tensors.items() if rename(name) is not None}
+    state = {new: value.float() for name, value in tensors.items() if (new := rename(name))}
     for name in [name for name in state if name.endswith("running_mean")]:
         state[name.replace("running_mean", "num_batches_tracked")] = torch.tensor(0)
-    return state
+    return TrunkFile(release, state, normalisation, others)
 
 
 def _tensors(content: dict, path: Path) -> State:
+    """The file's arrays as plain tensors, which together are not larger than the file."""
     try:
-        return {name: torch.as_tensor(value) for name, value in content.items()}
+        tensors = {name: torch.as_tensor(value) for name, value in content.items()}
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: holds more than arrays by name; use senet50_ft_dims_2048.pth") from error
+    plain = all(value.layout == torch.strided and value.device.type == "cpu" for value in tensors.values())
+    if not plain or sum(value.numel() * value.element_size() for value in tensors.values()) > path.stat().st_size:
+        raise WeightsError(
+            f"{path}: refused: it claims larger arrays than it holds. Use senet50_ft_dims_2048.pth or "
+            "senet50_ft_weight.pkl"
+        )
+    return tensors
 
 
-def _own(content: dict, path: Path) -> tuple[State, Normalisation]:
+def _own(content: dict, path: Path) -> TrunkFile:
     try:
-        settings = content["normalisation"]
-        return content["state"], Normalisation(**{**settings, "mean": tuple(settings["mean"])})
-    except (KeyError, TypeError, ValueError) as error:
+        settings, state = content["normalisation"], _tensors(content["state"], path)
+        normalisation = Normalisation(**{**settings, "mean": tuple(settings["mean"])})
+    except WeightsError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: a trunk file with parts missing ({error}); make it anew") from error
+    return TrunkFile(OWN, state, normalisation, {})
 
 
 def _read(path: Path) -> dict:
@@ -173,7 +195,9 @@ def _read(path: Path) -> dict:
         raise WeightsError(
             f"{path}: refused: {error}. Use senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
         ) from error
-    except DAMAGE as error:
+    except PermissionError as error:
+        raise WeightsError(f"{path}: may not be read ({error.strerror}); ask its owner") from error
+    except Exception as error:  # where a file was cut decides what is raised, and by which package
         raise WeightsError(f"{path}: damaged, or no weights file; fetch it again ({error})") from error
     if not isinstance(content, dict) or not content or not all(isinstance(name, str) for name in content):
         raise WeightsError(
@@ -183,7 +207,11 @@ def _read(path: Path) -> dict:
 
 
 def _content(path: Path) -> object:
-    if not zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path):
+        refuse_hidden_bulk(path)
+    elif _begins_as_zip(path):
+        raise EOFError("it is cut short")
+    else:
         content = load_arrays(path)
         if content != TORCH_LEGACY_MAGIC:
             return content
@@ -191,3 +219,8 @@ def _content(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise PickleRefusedError("it holds a whole pickled module, which can run any code on loading") from error
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"

@@ -1,0 +1,58 @@
+"""A cluster in a folder: Slurm's commands as small scripts that note what they were asked and run jobs here."""
+
+from pathlib import Path
+
+SBATCH = """#!/bin/bash
+id=1; until mkdir {root}/$id 2>/dev/null; do id=$((id + 1)); done; printf '%s\\n' "$@" > {root}/$id.args
+while [ $# -gt 0 ]; do
+    case $1 in --wrap=*) job=${{1#--wrap=}} ;; --output) log=${{2//%j/$id}}; shift ;; -D) cd "$2"; shift ;; esac
+    shift
+done
+{{
+    if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$id CUDA_VISIBLE_DEVICES=3 /bin/sh -c "$job"
+    then echo COMPLETED > {root}/$id.state; else echo FAILED > {root}/$id.state; fi
+}} > "$log" 2>&1 < /dev/null &
+echo $id
+"""
+SRUN = """#!/bin/bash
+printf '%s\\n' "$@" > {root}/$SLURM_JOB_ID.step
+while [[ $1 == -* ]]; do shift; done
+exec "$@"
+"""
+SACCT = """#!/bin/bash
+[[ " $* " == *" -j "* ]] && exit 0
+for args in {root}/*.args; do
+    id=$(basename $args .args)
+    echo "$id|$(cat {root}/$id.state 2>/dev/null || echo RUNNING)"
+done
+"""
+SACCTMGR = "#!/bin/bash\necho lab\n"
+SCONTROL = "#!/bin/bash\necho 'MinJobAge = 300 sec'\n"
+SCRIPTS = {
+    "sbatch": SBATCH,
+    "srun": SRUN,
+    "sacct": SACCT,
+    "sacctmgr": SACCTMGR,
+    "scontrol": SCONTROL,
+    "sinfo": SCONTROL,
+}
+
+
+def install(bin: Path, root: Path) -> Path:
+    """Write the commands into `bin`; what they note lies in `root`: <job>.args of sbatch, <job>.step of srun."""
+    for folder in (bin, root):
+        folder.mkdir()
+    for name, text in SCRIPTS.items():
+        (bin / name).write_text(text.format(bin=bin, root=root))
+        (bin / name).chmod(0o755)
+    return root
+
+
+def asked(file: Path) -> dict[str, str]:
+    """What a command was asked: its options, long and short, with their values."""
+    words, said = file.read_text().splitlines(), {}
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("-"):
+            option, _, value = word.partition("=")
+            said[option] = value or ("" if after.startswith("-") else after)
+    return said

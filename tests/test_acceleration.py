@@ -1,0 +1,88 @@
+"""What is done for speed changes nothing but the rounding, and on a CPU not even that."""
+
+import pytest
+import torch
+from torch import nn
+
+from traunet import acceleration
+from traunet.config import AlignConfig, ModelConfig
+from traunet.model.tranet import build
+from traunet.model.weights import Normalisation
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+SMALL = ModelConfig(width=4, depths=(1, 1, 1, 1), reduction=4, branch_width=8, hidden=8)
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return build("tranet", SMALL, AlignConfig(size=64), Normalisation()).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A stand-in for a GPU of some capability: what is decided for it, not what it computes."""
+
+    def of(capability: tuple[int, int], triton: bool = True) -> torch.device:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+        monkeypatch.setattr(acceleration, "find_spec", lambda _: object() if triton else None)
+        return CUDA
+
+    return of
+
+
+def test_a_placed_network_lies_channels_last_and_says_the_same(net, images):
+    with torch.no_grad():
+        before = net(images)
+        placed = acceleration.placed(net, CPU)
+        torch.testing.assert_close(placed(images), before, atol=1e-4, rtol=1e-4)
+    assert placed is net
+    wide = [part.weight for part in net.modules() if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3)]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in wide)
+
+
+def test_a_cpu_computes_in_single_precision_and_uncompiled(net, images):
+    assert acceleration.precision(CPU) == "32-true"
+    assert acceleration.compiled(net, CPU) is net
+    with torch.no_grad(), acceleration.autocast(CPU):
+        assert net(images).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((7, 0), "32-true"), ((8, 0), "bf16-mixed"), ((9, 0), "bf16-mixed")]
+)
+def test_a_gpu_mixes_precisions_where_it_computes_bfloat16_itself(gpu, capability, precision):
+    assert acceleration.precision(gpu(capability)) == precision
+
+
+@pytest.mark.parametrize(("capability", "triton"), [((6, 1), True), ((9, 0), False)])
+def test_no_gpu_needs_a_compiler(gpu, net, capability, triton):
+    assert acceleration.compiled(net, gpu(capability, triton)) is net
+
+
+def test_the_whole_forward_pass_is_one_graph_that_computes_the_same(net, images):
+    """Traced as for a GPU's compiler, but run as it stands: nothing of the network is left outside."""
+    traced = torch.compile(net.train().forward, backend="aot_eager", fullgraph=True)
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    results = []
+    for forward in (net, traced):
+        net.load_state_dict(state)
+        net.zero_grad()
+        logits = forward(images)
+        logits.square().sum().backward()
+        results.append([logits, *(p.grad for p in net.parameters() if p.requires_grad)])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_mixed_precision_moves_the_answers_by_little(net, images):
+    with torch.no_grad():
+        exact = net(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = net(images)
+    assert (mixed.float() - exact).abs().max() < 0.1 * exact.abs().max()

@@ -1,0 +1,125 @@
+"""Labels and landmarks that are not as they should be are named, and cost no more than they must."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import trees
+
+from traunet.data.disfa import read_tree
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return trees.write_tree(tmp_path / "DISFA")
+
+
+def usable(tree, subject: str) -> list[bool]:
+    return tree.frames.loc[tree.frames["subject"] == subject, "usable"].tolist()
+
+
+def reasons(tree, subject: str) -> dict[int, str]:
+    kept_out = tree.frames[(tree.frames["subject"] == subject) & ~tree.frames["usable"]]
+    return dict(zip(kept_out["frame"], kept_out["reason"], strict=True))
+
+
+def cut(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "every line must read"),
+        ("1,0\n2,high\n", "every line must read"),
+        ("1,0\n2,\n", "every line must read"),
+        ("1;0\n2;0\n", "every line must read"),
+        ("1\n2\n", "1 columns where"),
+        ("0,0\n1,0\n", "line 1 reads 0,0"),
+        ("1,0\n3,0\n", "line 2 reads 3,0"),
+        ("1,0\n2,6\n", "line 2 reads 2,6"),
+        ("1,0\n2,-1\n", "line 2 reads 2,-1"),
+        ("1,0\n2,0\n", "2 lines where another AU of SN001 has 6"),
+    ],
+)
+def test_labels_that_do_not_read_frame_comma_intensity_are_named(root, text, complaint):
+    trees.label_file(root, "SN001", "AU4").write_text(text)
+    with pytest.raises(ValueError, match=rf"SN001_au4\.txt: .*{complaint}"):
+        read_tree(root)
+
+
+def test_frames_past_the_end_of_a_short_video_are_kept_out_and_warned_of(root):
+    points = trees.subject_points("SN001", 4, 96, 128)
+    images = [trees.draw(number, own, 96, 128) for number, own in enumerate(points, start=1)]
+    trees.write_video(trees.video_file(root, "SN001"), images)
+    with pytest.warns(UserWarning, match=r"LeftVideoSN001_comp\.avi: 4 frames for 6 labels; the last 2 frames"):
+        tree = read_tree(root)
+    assert reasons(tree, "SN001") == {5: "not decodable", 6: "not decodable"}
+
+
+def test_frames_without_labels_are_warned_of(root):
+    trees.write_labels(root, "SN001", trees.intensities_of("SN001", 3))
+    with pytest.warns(UserWarning, match="are ignored") as warned:
+        tree = read_tree(root)
+    assert [str(one.message) for one in warned] == list(tree.notes)
+    assert "3 landmark files of SN001 belong to no labelled frame and are ignored" in tree.notes[0]
+    assert "6 frames for 3 labels; the last 3 frames are ignored" in tree.notes[1]
+    assert usable(tree, "SN001") == [True] * 3
+
+
+def test_many_missing_landmark_files_are_counted_and_warned_of(root):
+    for frame in (2, 5):
+        trees.landmark_file(root, "SN006", frame).unlink()
+    with pytest.warns(UserWarning, match=r"2 frames of SN006 have no landmark file \(the first is frame 2\)"):
+        tree = read_tree(root)
+    assert reasons(tree, "SN006") == {2: "no landmarks", 5: "no landmarks"}
+
+
+def spoil_shape(path: Path) -> None:
+    scipy.io.savemat(path, {"pts": np.zeros((68, 2))})
+
+
+def spoil_values(path: Path) -> None:
+    trees.write_landmarks(path, np.full((66, 2), np.nan))
+
+
+def spoil_name(path: Path) -> None:
+    scipy.io.savemat(path, {"points": np.zeros((66, 2))})
+
+
+def spoil_kind(path: Path) -> None:
+    scipy.io.savemat(path, {"pts": "no numbers"})
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halve(path: Path) -> None:
+    cut(path, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (spoil_shape, r"'pts' has the shape \(68, 2\)"),
+        (spoil_values, "holds 132 values that are not finite"),
+        (spoil_name, "cannot be read as landmarks"),
+        (spoil_kind, "cannot be read as landmarks"),
+        (empty, "cannot be read as landmarks"),
+        (halve, "cannot be read as landmarks"),
+    ],
+)
+def test_a_damaged_landmark_file_costs_its_frame_and_is_named(root, spoil, complaint):
+    spoil(trees.landmark_file(root, "SN001", 3))
+    with pytest.warns(UserWarning, match=rf"SN001_0002_lm\.mat: .*{complaint}.*1 such frames of SN001") as warned:
+        tree = read_tree(root)
+    assert reasons(tree, "SN001") == {3: "damaged landmarks"}
+    assert [str(one.message) for one in warned] == list(tree.notes)
+
+
+def test_a_marked_frame_without_landmarks_is_counted_as_marked(root):
+    trees.landmark_file(root, "SN001", 2).unlink()
+    (root / "bad_frames.csv").write_text("subject,first,last\nSN001,2,2\n")
+    assert reasons(read_tree(root), "SN001") == {2: "marked bad"}

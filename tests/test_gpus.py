@@ -1,0 +1,133 @@
+"""Two jobs never work on the same GPU unasked; a GPU whose job ended, however, is free again."""
+
+import subprocess
+import sys
+
+import pytest
+
+from traunet import gpus
+
+TWO = "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1111)\nGPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-2222)\n"
+SLICED = (
+    "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1111)\n"
+    "  MIG 1g.5gb      Device  0: (UUID: MIG-cccc-3333)\n"
+    "  MIG 1g.5gb      Device  1: (UUID: MIG-GPU-dddd/7/0)\n"
+    "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-2222)\n"
+)
+A, B = "GPU-aaaa-1111", "GPU-bbbb-2222"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine whose nvidia-smi says what one tells it to."""
+
+    def with_gpus(listed: str, visible: str | None = None) -> None:
+        tool = tmp_path / "bin" / "nvidia-smi"
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}END\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    return with_gpus
+
+
+def job(count: int, code: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "traunet.gpus", str(count), sys.executable, "-c", code]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+SHOW_AND_WAIT = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); input()"
+
+
+def holder(count: int = 1) -> tuple[subprocess.Popen[str], str]:
+    """A job that holds its GPUs until it is ended, and the ones that it was given."""
+    command = [sys.executable, "-m", "traunet.gpus", str(count), sys.executable, "-c", SHOW_AND_WAIT]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible", "expected"),
+    [
+        (TWO, None, [A, B]),
+        (TWO, "1", [B]),
+        (TWO, "1,0", [B, A]),
+        (TWO, "GPU-bbbb", [B]),
+        (TWO, "", []),
+        (TWO, "-1", []),
+        (TWO, "7", []),
+        (SLICED, None, ["MIG-cccc-3333", "MIG-GPU-dddd/7/0", B]),
+        ("", None, []),
+    ],
+)
+def test_the_gpus_here_are_those_that_a_job_may_use(machine, listed, visible, expected):
+    machine(listed, visible)
+    assert gpus.here() == expected
+
+
+def test_a_machine_without_a_driver_has_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpus.here() == []
+
+
+def test_two_jobs_get_a_gpu_each_and_the_third_waits_until_one_is_killed(machine):
+    machine(TWO)
+    (first, one), (second, other) = holder(), holder()
+    third = job(1, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
+    assert {one, other} == {A, B}
+    assert third.stdout
+    assert "waiting for a GPU" in third.stdout.readline()
+    second.kill()
+    assert third.communicate(timeout=60)[0].strip() == other
+    for process in (first, second):
+        process.kill()
+        process.communicate()
+
+
+def test_a_job_takes_all_the_gpus_that_it_asks_for_or_none(tmp_path):
+    script = (
+        "import sys, time; from pathlib import Path; from traunet import gpus\n"
+        "print(gpus.taken(1, ['a', 'b'], Path(sys.argv[1])), flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout
+    assert other.stdout.readline().strip() == "['a']"
+    assert gpus.taken(2, ["a", "b"], tmp_path) == []
+    held = gpus.taken(1, ["a", "b"], tmp_path)
+    other.communicate("\n")
+    assert held == ["b"]
+
+
+def test_more_gpus_than_there_are_is_an_error_and_not_a_wait(tmp_path):
+    with pytest.raises(ValueError, match=r"3 GPUs were asked for, and 2 are here; ask for fewer \(resource gpu\)"):
+        gpus.wait_for(3, [A, B], tmp_path)
+
+
+def test_a_job_that_asks_for_none_sees_none_and_one_on_a_machine_without_runs_as_it_is(machine):
+    show = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'))"
+    machine(TWO)
+    assert job(0, show).communicate()[0] == "\n"
+    machine("")
+    assert job(1, show).communicate()[0] == "None\n"
+
+
+def test_the_job_ends_with_the_exit_code_of_its_command(machine):
+    machine(TWO)
+    failing = job(1, "raise SystemExit(3)")
+    failing.communicate()
+    assert failing.returncode == 3
+
+
+def test_a_gpu_is_free_again_when_its_job_is_stopped(machine):
+    machine("GPU 0: one (UUID: GPU-aaaa-1111)\n")
+    process, _ = holder()
+    process.terminate()
+    process.communicate()
+    assert job(1, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])").communicate()[0].strip() == A

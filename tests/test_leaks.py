@@ -1,0 +1,130 @@
+"""What a site gives away of the machine that built it is found, and what it may say is not taken for that."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from nbformat import writes
+from nbformat.v4 import new_code_cell, new_output
+from PIL import Image, PngImagePlugin
+from projects import PIXEL, chapter, executed, workspace, write_project
+
+from traunet import leaks, publish
+from traunet.publish import BuildError
+
+
+def shown(folder: Path, *outputs, **metadata) -> Path:
+    """A site of one downloadable notebook that shows these outputs."""
+    notebook = executed(chapter(new_code_cell("show()")))
+    notebook.cells[-1].outputs = list(outputs)
+    notebook.metadata.update(metadata)
+    (folder / "_sources").mkdir()
+    (folder / "_sources" / "a.ipynb").write_text(writes(notebook))
+    return folder
+
+
+def printed(text: str):
+    return new_output("stream", text=text)
+
+
+def test_a_site_that_tells_nothing_has_no_faults(tmp_path):
+    picture = new_output(
+        "display_data", {"image/png": PIXEL, "text/html": "<td>1/2/3</td>", "text/plain": "a/b/c"}
+    )
+    site = shown(tmp_path, printed("see https://example.org/home/of/it and build/demo/runs, 24 frames/s"), picture)
+    (site / "a.html").write_text("<a href='../b.html'>https://example.org/Users</a> root user data")
+    assert leaks.faults(site, ["/home/anna/traunet"], ["anna", "frames2"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("/scratch/anna/DISFA/Videos", "/scratch/anna/DISFA/Videos"),
+        ('Traceback: File "/usr/lib/python3/x.py"', "/usr/lib/python3/x.py"),
+        (r"C:\Users\anna", "Users"),
+        ("trained by anna on lab7", "the name 'anna'"),
+        ("key ghp_" + "a" * 36, "an access token"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "a private key"),
+        ("https://anna:secret@example.org", "a password in an address"),
+    ],
+)
+def test_what_a_notebook_prints_of_its_machine_is_found(tmp_path, text, told):
+    found = leaks.faults(shown(tmp_path, printed(text)), [], ["anna"])
+    assert found
+    assert all(fault.startswith("_sources/a.ipynb holds ") for fault in found)
+    assert any(told in fault for fault in found)
+
+
+def test_lines_that_a_notebook_keeps_as_a_list_are_read_as_one_text(tmp_path):
+    site = shown(tmp_path, printed("one\n/home/anna\ntwo"))
+    file = site / "_sources" / "a.ipynb"
+    content = json.loads(file.read_text())
+    assert isinstance(content["cells"][-1]["outputs"][0]["text"], list)
+    assert leaks.faults(site) == ["_sources/a.ipynb holds the place '/home/anna'"]
+
+
+def test_what_papermill_notes_of_its_machine_is_found(tmp_path):
+    site = shown(tmp_path, papermill={"input_path": "/work/project/notebooks/a.ipynb"})
+    assert leaks.faults(site) == ["_sources/a.ipynb holds the place '/work/project/notebooks/a.ipynb'"]
+
+
+def test_home_folders_are_found_in_pages_but_not_in_what_other_packages_ship(tmp_path):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "mathjax.json").write_text('"/Users/somebody/Code"')
+    assert leaks.faults(tmp_path) == []
+    (tmp_path / "a.html").write_text("<pre>/Users/anna</pre>")
+    assert leaks.faults(tmp_path) == ["a.html holds the place '/Users/anna'"]
+    (tmp_path / "_static" / "mine.js").write_text('"/srv/lab/traunet/x"')
+    assert leaks.faults(tmp_path, ["/srv/lab/traunet"])[0] == (
+        "_static/mine.js holds the folder '/srv/lab/traunet' of this machine"
+    )
+
+
+def test_what_is_noted_in_a_pictures_file_is_found(tmp_path):
+    noted = PngImagePlugin.PngInfo()
+    noted.add_itxt("Source", "/home/anna/face.png", zip=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=noted)
+    exif = Image.Exif()
+    exif[0x010E] = "/home/anna/face.jpg"
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg", exif=exif)
+    assert leaks.faults(tmp_path) == [
+        "a.png holds the place '/home/anna'",
+        "b.jpg holds the place '/home/anna'",
+    ]
+
+
+def test_a_secret_is_reported_without_being_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_TOKEN", "correct-horse-battery")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    private = leaks.private_texts()
+    assert "correct-horse-battery" in private
+    assert "false" not in private
+    (tmp_path / "a.js").write_text("let key = 'correct-horse-battery'")
+    assert leaks.faults(tmp_path, private) == ["a.js holds a secret of this machine"]
+
+
+def test_this_machine_knows_its_folders_and_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setattr("getpass.getuser", lambda: "anna")
+    monkeypatch.setattr("platform.node", lambda: "lab7.example.org")
+    assert {"/home/anna", sys.prefix, str(tmp_path)} <= set(leaks.private_texts(tmp_path, None))
+    assert leaks.private_names() == ["anna", "lab7", "lab7.example.org"]
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    monkeypatch.setattr("platform.node", lambda: "vm")
+    assert leaks.private_names() == []
+
+
+def test_a_site_that_tells_a_place_is_not_published_and_the_former_one_stays(tmp_path):
+    source = chapter(new_code_cell("print(place)"))
+    project, done = write_project(tmp_path / "project", notebook=source), workspace(tmp_path)
+    telling = executed(source)
+    telling.cells[-1].outputs = [printed(f"read from {tmp_path}/DISFA\n")]
+    (done.folder / "notebooks").mkdir(parents=True)
+    (done.folder / "notebooks" / "01_data.ipynb").write_text(writes(telling))
+    former = done.folder / "site" / "html"
+    former.mkdir(parents=True)
+    (former / "index.html").write_text("the former site")
+    with pytest.raises(BuildError, match=r"the site tells of this machine: .*01_data\.ipynb holds the"):
+        publish.publish(done, project)
+    assert (former / "index.html").read_text() == "the former site"

@@ -1,0 +1,148 @@
+"""One workflow, on this machine, on Slurm and on Kubernetes: what each would be asked, and Slurm really asked."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import slurm
+from projects import call, write_checkout
+
+from traunet import flow
+from traunet.config import FOLDS, SMOKE, VARIANTS
+from traunet.workspace import PROJECT, Workspace
+
+CLUSTERS = ("slurm", "kubernetes")
+EACH = {f"train-{variant}-{fold}" for variant in VARIANTS for fold in FOLDS}
+TOGETHER = {f"train-{variant}-{''.join(map(str, FOLDS))}" for variant in VARIANTS}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return write_checkout(tmp_path_factory.mktemp("machines") / "project")
+
+
+def snakemake(checkout: Path, profile: Path, *more: str, build: Path | None = None, **environment: str):
+    """Run Snakemake as `make book` does, in a copy of the project."""
+    nothing = checkout / "nothing"  # no marks that another version of the library made
+    words = map(str, flow.snakemake_command(Workspace(SMOKE, nothing), profile, 2)[1:])
+    there = {str(PROJECT): str(checkout), str(nothing): quote(str(build or checkout / "build"))}
+    return call(checkout, *(replaced(word, there) for word in words), *more, **environment)
+
+
+def replaced(text: str, words: dict[str, str]) -> str:
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return text
+
+
+def plan(text: str) -> dict[str, dict[str, str]]:
+    """For every planned job, by what it makes: its rule, its threads and its resources."""
+    jobs = {}
+    for block in text.split("\nrule ")[1:]:
+        said = [line.strip().partition(":") for line in block.splitlines() if line.startswith("    ")]
+        lines = {name: value.strip() for name, _, value in said}
+        asked = dict(item.split("=", 1) for item in lines.get("resources", "").split(", ") if "=" in item)
+        name = Path(lines.get("output", "all").split(",")[0]).name
+        jobs[name] = {"rule": block.split(":")[0], "threads": lines.get("threads", "1"), **asked}
+    return jobs
+
+
+@pytest.mark.parametrize("machines", CLUSTERS)
+def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_cores(checkout, machines):
+    done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run")
+    assert done.returncode == 0, done.stdout
+    jobs = plan(done.stdout)
+    trainings = {name: job for name, job in jobs.items() if job["rule"] == "train"}
+    assert set(trainings) == EACH
+    for job in trainings.values():
+        assert {name: job[name] for name in ("gpu", "threads", "mem_mb", "runtime")} == {
+            "gpu": "1",
+            "threads": "8",
+            "mem_mb": "24000",
+            "runtime": "1440",
+        }
+    for name, job in jobs.items():
+        assert name == "all" or {"mem_mb", "runtime"} <= set(job)
+        assert ("gpu" in job) == (job["rule"] in ("train", "pretrain"))
+
+
+def test_here_a_small_training_does_all_folds_on_one_core(checkout):
+    done = snakemake(checkout, PROJECT / "profiles" / "local", "--dry-run")
+    jobs = {name: job for name, job in plan(done.stdout).items() if job["rule"] == "train"}
+    assert set(jobs) == TOGETHER
+    assert {job["threads"] for job in jobs.values()} == {"1"}
+
+
+def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
+    workspace = Workspace(SMOKE, tmp_path)
+    for name in ("store", "train-tranet-123", "train-tranet-2"):
+        flow.write_mark(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
+    for machines, wanted in (("local", "train-tranet-123"), ("slurm", "train-tranet-2")):
+        command = flow.snakemake_command(workspace, PROJECT / "profiles" / machines, 2)
+        forced = command[command.index("--forcerun") + 1 :]
+        assert [Path(mark).name for mark in forced] == ["store", wanted]
+
+
+def test_a_profile_is_found_by_name_or_by_path_and_an_unknown_one_lists_the_known(tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(PROJECT / "profiles" / "slurm", own)
+    assert flow.find_profile("slurm") == PROJECT / "profiles" / "slurm"
+    assert flow.find_profile(str(own)) == own
+    assert not flow.is_local(own)
+    assert flow.is_local(flow.find_profile("local"))
+    with pytest.raises(
+        ValueError, match="unknown machines 'slrum': choose one of kubernetes, local, slurm, or name"
+    ):
+        flow.find_profile("slrum")
+
+
+def test_only_this_machines_cores_and_gpus_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow.gpus, "here", lambda: ["GPU-a", "GPU-b"])
+    commands = {
+        name: flow.snakemake_command(Workspace(SMOKE, tmp_path), PROJECT / "profiles" / name, 4)
+        for name in ("local", "slurm")
+    }
+    assert commands["local"][commands["local"].index("--resources") + 1] == "gpu=2"
+    assert commands["local"][commands["local"].index("--cores") + 1] == "4"
+    assert not {"--resources", "--cores"} & set(commands["slurm"])
+
+
+def test_any_path_reaches_jobs_that_have_another_environment(checkout):
+    odd = checkout.parent / "it's $HOME, #1: a folder"
+    elsewhere = {"TRAUNET_BUILD": "/elsewhere", "TRAUNET_DISFA": "/elsewhere"}
+    done = snakemake(checkout, PROJECT / "profiles" / "slurm", "--dry-run", build=odd, **elsewhere)
+    assert done.returncode == 0, done.stdout
+    assert f"{odd.name}/smoke/done/store" in done.stdout
+    assert "elsewhere" not in done.stdout
+
+
+def test_a_training_goes_through_slurm_and_is_tried_again_with_more_memory(checkout):
+    """The plugin's own code from submission to the job on its node, over commands that stand in for Slurm's."""
+    noted = slurm.install(checkout / "bin", checkout / "cluster")
+    own = checkout.parent / "profile"
+    shutil.copytree(PROJECT / "profiles" / "slurm", own)
+    text = (own / "config.yaml").read_text()
+    for line in ("default-resources:", '  slurm_account: "yours"', '  slurm_partition: "cpu"'):
+        text = text.replace(f"# {line}", line.replace("yours", "lab"))
+    (own / "config.yaml").write_text(text.replace('# slurm_partition: "gpu"', 'slurm_partition: "gpu"'))
+    finished = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
+    assert finished.returncode == 0, finished.stdout
+    wanted = checkout / "build" / "smoke" / "done" / "train-tranet-2"
+    wanted.unlink()
+    (checkout / "failing-once").write_text("train-tranet-2")
+
+    soon = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+    done = snakemake(checkout, own, "--until", "train", *soon)
+
+    assert done.returncode == 0, done.stdout
+    assert wanted.exists()
+    first, second = (slurm.asked(noted / f"{number}.args") for number in (1, 2))
+    assert (first["-A"], first["-p"], first["-t"], first["--gpus"]) == ("lab", "gpu", "1440", "1")
+    assert (first["--cpus-per-task"], first["--mem"], second["--mem"]) == ("8", "24000", "48000")
+    assert first["--comment"] == "rule_train_wildcards_tranet_2"
+    assert slurm.asked(noted / "2.step")["--gpus"] == "1"
+    logs = checkout / "build" / "smoke" / "logs"
+    assert "was told to fail" in (logs / "train-tranet-2.log.before").read_text()
+    assert "CUDA_VISIBLE_DEVICES: 3" in (logs / "train-tranet-2.log").read_text()
+    assert len(list((checkout / ".snakemake" / "slurm_logs").rglob("*.log"))) == 2

@@ -1,0 +1,166 @@
+"""Malicious weights files run nothing, change nothing and take no more memory than they have bytes."""
+
+import pickle
+import struct
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from traunet.model import pickled
+from traunet.model.weights import WeightsError, load_trunk
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+
+
+class Bomb:
+    """Leaves a file behind if its pickle is carried out."""
+
+    def __init__(self, fuse: Path):
+        self.fuse = fuse
+
+    def __reduce__(self):
+        return Path.touch, (self.fuse,)
+
+
+def text(value: bytes) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value
+
+
+def refused(path: Path, content: bytes, match: str | None = None) -> None:
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=match):
+        load_trunk(path)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "senet50_ft_weight.pkl"
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("wrap", [lambda b: b, lambda b: {"conv1.weight": b}, lambda b: [np.ones(2), {"a": (b,)}]])
+def test_no_protocol_lets_a_pickle_run_code(file, tmp_path, protocol, wrap):
+    content = pickle.dumps(wrap(Bomb(tmp_path / "ran")), protocol=protocol)
+    refused(file, content, "refused: it asks for")
+    assert not (tmp_path / "ran").exists()
+    pickle.loads(content)
+    assert (tmp_path / "ran").exists()  # the bomb was a real one
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"cos\nsystem\n(S'touch ran'\ntR.",
+        b"\x80\x04\x8c\x02os\x8c\x06system\x93(S'touch ran'\ntR.",  # STACK_GLOBAL
+        b"(S'touch ran'\nios\nsystem\n.",  # INST
+        b"(cos\nsystem\nS'touch ran'\no.",  # OBJ
+        b"\x80\x02cbuiltins\neval\n(S'1'\ntR.",
+        b"\x80\x02c__builtin__\neval\n(S'1'\ntR.",
+        b"\x80\x02cnumpy\nload\n(S'ran'\ntR.",
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
+        b"\x80\x04\x8c\x05numpy\x8c\x12dtype.__setstate__\x93.",
+        b"\x80\x02ctraunet.model.pickled\npickle\n.",
+    ],
+)
+def test_every_way_of_naming_something_is_refused(file, tmp_path, monkeypatch, program):
+    monkeypatch.chdir(tmp_path)
+    refused(file, program, "refused: it asks for")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02cnumpy\ndtype\n(S'O8'\ntR.",
+        b"\x80\x02cnumpy\ndtype\n(]tR.",
+        b"\x80\x02cnumpy\ndtype\n(tR.",
+        b"\x80\x02cnumpy\ndtype\n(S'f4'\nK\x00K\x01tR(K\x03]NNtb.",
+        b"\x80\x02" + RECONSTRUCT + b"(tR(K\x01(K\x02tNI00\nS'abc'\ntb.",
+        b"\x80\x02" + RECONSTRUCT + b"(tR}S'x'\nK\x01sb.",
+        b"\x80\x02" + RECONSTRUCT + b"}S'x'\nK\x01sb.",  # state for the stand-in's own class
+        b"\x80\x02" + RECONSTRUCT + b"N}S'x'\nK\x01s\x86b.",
+        b"\x80\x02c_codecs\nencode\nN}S'x'\nK\x01s\x86b.",
+        b"\x80\x02c_codecs\nencode\n}S'x'\nK\x01sb.",
+        b"\x80\x02c_codecs\nencode\n(K\x01K\x02tR.",
+        b"\x80\x02c_codecs\nencode\n)\x81.",
+        b"\x80\x02\x82\x01.",  # EXT1
+        b"Psome id\n.",  # PERSID
+        b"\x80\x02K\x01Q.",  # BINPERSID
+        b"\x80\x02K\x01.",
+        b"\x80\x09.",
+    ],
+)
+def test_allowed_names_with_odd_arguments_are_an_error_and_change_nothing(file, program):
+    stand_ins = (*pickled.ALLOWED.values(), pickled.load_arrays)
+    before = [dict(vars(one)) for one in stand_ins]
+    refused(file, program)
+    assert [dict(vars(one)) for one in stand_ins] == before
+
+
+def encodings() -> bytes:
+    """One text of 100 kB, asked for as bytes 2,000 times: 200 MB."""
+    once = b"c_codecs\nencode\nq\x01h\x00X\x06\x00\x00\x00latin1\x86R"
+    return b"\x80\x02]" + text(b"a" * 100_000) + b"q\x000" + (once + b"a") * 2_000 + b"."
+
+
+def arrays() -> bytes:
+    """One string of 100 kB as 2,000 arrays."""
+    kind = b"cnumpy\ndtype\n(S'f4'\nK\x00K\x01tR(K\x03S'<'\nNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    once = RECONSTRUCT + b"(tR(K\x01(M\xa8\x61t" + kind + b"I00\nh\x00tb"
+    return b"\x80\x02]" + text(b"a" * 100_000) + b"q\x000" + (once + b"a") * 2_000 + b"."
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (encodings(), "become far larger"),
+        (arrays(), "become far larger"),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 2**33) + b"few.", "damaged"),  # BINBYTES8
+        (b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"few.", "damaged"),  # FRAME
+        (b"\x80\x02X" + struct.pack("<I", 2**32 - 1) + b"few.", "damaged"),
+        (b"\x80\x02]r" + struct.pack("<I", 2**31 - 1) + b".", "numbers its parts"),  # LONG_BINPUT
+        (b"]p4000000000\n.", "numbers its parts"),  # PUT
+        (b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"few.", "damaged"),  # LONG4
+    ],
+)
+def test_a_small_pickle_cannot_take_much_memory(file, content, match):
+    tracemalloc.start()
+    try:
+        refused(file, content, match)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_bomb_in_either_of_torchs_formats_is_refused(tmp_path, zipped):
+    path = tmp_path / "senet50_ft_dims_2048.pth"
+    torch.save({"conv1.weight": Bomb(tmp_path / "ran")}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"refused: it holds a whole pickled module.*Use senet50_ft_dims_2048"):
+        load_trunk(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_zip_that_unpacks_to_more_than_it_holds_is_refused(tmp_path):
+    plain, path = tmp_path / "plain.pth", tmp_path / "bomb.pth"
+    torch.save({"conv1.weight": torch.zeros(100_000)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for part in source.infolist():
+            packed.writestr(part.filename, source.read(part))
+    with pytest.raises(WeightsError, match=r"bomb\.pth: refused: its parts unpack to 40\d+ bytes"):
+        load_trunk(path)
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse")
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.zeros(1, dtype=torch.half).expand(10**9), torch.eye(3).to_sparse(), torch.zeros(3, device="meta")],
+)
+def test_tensors_that_are_larger_than_their_bytes_are_refused(tmp_path, tensor):
+    torch.save({"conv1.weight": tensor}, tmp_path / "wide.pth")
+    with pytest.raises(WeightsError, match=r"wide\.pth: refused: it claims larger arrays"):
+        load_trunk(tmp_path / "wide.pth")

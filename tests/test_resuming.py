@@ -1,0 +1,108 @@
+"""A book that was not finished: what could be made is there, what failed says why, the next call goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell
+from projects import call, calls, chapter, clean_environment, write_checkout
+
+from traunet.config import FOLDS, VARIANTS
+
+ALL_FOLDS = "".join(map(str, FOLDS))
+BOOK = ("-m", "traunet", "book", "--profile", "smoke", "--cores", "2")
+REST = ["notebook", "site", "tables"]
+FAILING_CELL = "from pathlib import Path\nassert not Path('broken').exists(), 'the cell broke'"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return write_checkout(tmp_path / "project", chapter(new_code_cell(FAILING_CELL)))
+
+
+def without(checkout, *marks):
+    """The book finished, but for these marks."""
+    done = call(checkout, "-m", "traunet", "finish", ALL_FOLDS, "--profile", "smoke")
+    assert done.returncode == 0, done.stdout
+    for mark in marks:
+        (checkout / "build" / "smoke" / "done" / mark).unlink()
+
+
+def test_the_others_finish_when_a_training_fails_and_the_next_calls_make_only_what_is_missing(checkout):
+    logs, notebooks = checkout / "build" / "smoke" / "logs", checkout / "build" / "smoke" / "notebooks"
+    (checkout / "failing").write_text("train-senet_hm-123")
+    failed = call(checkout, *BOOK)
+    assert failed.returncode == 2
+    assert "train-senet_hm-123 was told to fail" in failed.stdout
+    assert "traunet: the book was not finished; the failed step and its log are above" in failed.stdout
+    assert calls(checkout) == sorted(
+        ["pretrain", "prepare", "synth", *(f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS)]
+    )
+    assert "was told to fail" in (logs / "train-senet_hm-123.log").read_text()
+
+    (checkout / "failing").unlink()
+    (checkout / "executing").touch()
+    (checkout / "notebooks" / "broken").touch()
+    broken = call(checkout, *BOOK)
+    assert broken.returncode == 2
+    assert "cell 3 raised AssertionError: the cell broke" in broken.stdout
+    assert calls(checkout) == ["notebook", "tables", "train-senet_hm-123"]
+    assert "was told to fail" in (logs / "train-senet_hm-123.log.before").read_text()
+    assert "the cell broke" in (logs / "notebook-01_data.log").read_text()
+    assert "AssertionError" in (notebooks / "failed" / "01_data.ipynb").read_text()
+
+    (checkout / "notebooks" / "broken").unlink()
+    mended = call(checkout, *BOOK)
+    assert mended.returncode == 0, mended.stdout
+    assert calls(checkout) == ["notebook", "site"]
+
+
+def test_a_book_that_was_killed_with_all_its_jobs_goes_on_with_the_next_call(checkout):
+    without(checkout, "train-tranet-123", "train-senet-123")
+    (checkout / "waiting").write_text("train-tranet-123 train-senet-123")
+    book = subprocess.Popen([sys.executable, *BOOK], cwd=checkout, env=clean_environment(checkout))
+    running: list[str] = []
+    while len(running) < 2:
+        time.sleep(0.1)
+        running += calls(checkout)
+    for process in at_work(checkout):
+        os.kill(process, signal.SIGKILL)
+    assert book.wait() == -signal.SIGKILL
+    (checkout / "waiting").unlink()
+    again = call(checkout, *BOOK)
+    assert again.returncode == 0, again.stdout
+    assert calls(checkout) == [*REST, "train-senet-123", "train-tranet-123"]
+
+
+def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout):
+    without(checkout, "train-tranet-123")
+    (checkout / "waiting").write_text("train-tranet-123")
+    command = [sys.executable, *BOOK]
+    book = subprocess.Popen(
+        command, cwd=checkout, env=clean_environment(checkout), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    while "train-tranet-123" not in calls(checkout):
+        time.sleep(0.1)
+    book.send_signal(signal.SIGHUP)
+    said = book.communicate(timeout=60)[0].decode()
+    assert book.returncode == 130
+    assert "stopped; the same command goes on from what is finished" in said
+    assert at_work(checkout) == []
+
+
+def at_work(checkout: Path) -> list[int]:
+    """The processes that work in a test's own folder."""
+    return [
+        int(process.parent.name) for process in Path("/proc").glob("[0-9]*/cwd") if leads_to(process, checkout)
+    ]
+
+
+def leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:  # it has ended
+        return False

@@ -1,0 +1,115 @@
+"""One subject of a tree, examined whole: labels, landmarks and every frame of the video."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from traunet.checkup.faces import Sample, Sightings
+from traunet.checkup.films import Film, watch
+from traunet.data.annotations import landmark_files, read_labels, read_landmarks
+from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, marked_bad, read_bad_frames
+from traunet.facs import DISFA_AUS, N_LANDMARKS
+from traunet.landmarks import DlibLandmarks
+
+LONGEST = 640  # pixels; faces of videos are large, and a smaller picture is searched faster
+
+
+@dataclass
+class Examined:
+    """What was found of a subject; what could not be read is empty, and `problems` says why.
+
+    `landmarks` are read as counting from 1; `marked` (frames,) bool are the marked-bad ones; `schemes` counts the
+    landmark files by naming scheme, and `first_file`, `last_file` are the frames that their names mean.
+    """
+
+    subject: str
+    labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DISFA_AUS), dtype=np.int8))
+    landmarks: np.ndarray = field(default_factory=lambda: np.empty((0, N_LANDMARKS, 2), dtype=np.float32))
+    marked: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
+    reasons: Counter = field(default_factory=Counter)
+    schemes: Counter = field(default_factory=Counter)
+    first_file: int = 0
+    last_file: int = 0
+    film: Film | None = None
+    sample: Sample = field(default_factory=Sample)
+    sightings: Sightings = field(default_factory=Sightings)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        return len(self.labels)
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(frames,) bool: labelled, with landmarks, not marked bad, decoded."""
+        if self.film is None or not len(self.landmarks) == len(self.marked) == self.frames:
+            return np.zeros(self.frames, dtype=bool)
+        usable = np.isfinite(self.landmarks).all(axis=(1, 2)) & ~self.marked
+        usable[self.film.stored :] = False
+        usable[[number - 1 for number in self.film.damaged if number <= len(usable)]] = False
+        return usable
+
+
+def scheme_of(name: str) -> str:
+    """The naming scheme of a landmark file, as one writes it down."""
+    return "l00001 (from 1)" if name.lower().startswith("l") else "SN001_0000 (from 0)"
+
+
+def examine_subject(root: Path, folders: Folders, subject: str) -> Examined:
+    """Read all there is of a subject; whatever is wrong with it is a line of `problems`, never an exception."""
+    found = Examined(subject)
+    for read in (_read_labels, _read_landmarks, _read_log, _watch):
+        try:
+            read(found, root, folders)
+        except (ValueError, OSError) as error:
+            found.problems.append(str(error))
+        except Exception as error:  # a damaged file can raise anything from within a package
+            found.problems.append(f"{root}: {subject} cannot be examined ({type(error).__name__}: {error})")
+    return found
+
+
+def _read_labels(found: Examined, _: Path, folders: Folders) -> None:
+    found.labels = read_labels(folders.labels, found.subject)
+
+
+def _read_landmarks(found: Examined, _: Path, folders: Folders) -> None:
+    files = landmark_files(folders.landmarks, found.subject)
+    found.schemes = Counter(scheme_of(path.name) for path in files.values())
+    found.first_file, found.last_file = min(files), max(files)
+    frames = found.frames or max(files)
+    found.landmarks, reason, found.notes = read_landmarks(folders.landmarks, found.subject, frames, FIRST_PIXEL)
+    found.reasons = Counter(reason[reason != ""])
+
+
+def _read_log(found: Examined, root: Path, _: Folders) -> None:
+    ranges = read_bad_frames(root).get(found.subject, ())
+    found.marked = marked_bad(ranges, found.frames)
+    sound = found.landmarks.copy()
+    sound[: found.frames][found.marked[: len(sound)]] = np.nan
+    found.sample = Sample.of(sound)
+
+
+def _watch(found: Examined, _: Path, folders: Folders) -> None:
+    video = find_videos(folders.videos).get(found.subject)
+    if video is None:
+        raise FileNotFoundError(
+            f"{folders.videos}: no video of {found.subject}; add LeftVideo{found.subject}_comp.avi"
+        )
+    found.film = watch(video, {*found.sample.calm, *found.sample.fast}, _looker(found))
+
+
+def _looker(found: Examined) -> Callable[[int, np.ndarray], None]:
+    calm = set(found.sample.calm)
+    return lambda number, picture: found.sightings.look(_finder(), number, picture, mirror=number in calm)
+
+
+@cache
+def _finder() -> DlibLandmarks:
+    """One for each process: loading its models takes longer than a subject's sample."""
+    return DlibLandmarks(longest=LONGEST)

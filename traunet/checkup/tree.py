@@ -1,0 +1,211 @@
+"""A whole DISFA tree, examined as a careful colleague would before months of work rest on it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from traunet.checkup.counts import fold_lines, intensity_lines
+from traunet.checkup.faces import FITS, errors, in_a_face, median
+from traunet.checkup.origin import Origin, measure_origin
+from traunet.checkup.readings import explanation, shift, twins
+from traunet.checkup.subject import Examined, examine_subject
+from traunet.data.annotations import TOLERATED_FILES
+from traunet.data.disfa import SYNTHETIC_MARK, find_folders, find_videos, labelled_subjects
+from traunet.data.folds import SUBJECTS
+
+
+def examine_tree(
+    root: Path, threshold: int = 3, workers: int | None = None, progress: bool = True
+) -> Iterator[str]:
+    """Read everything of a tree, every frame of every video too: one line a finding, tables among them.
+
+    What keeps the paper's tables from being made begins with `missing`, what else needs attention with `odd`.
+    Never raises for what is in the tree. Subjects are examined side by side in `workers` processes (default: all
+    cores), with progress on standard error.
+    """
+    try:
+        folders = find_folders(root)
+        names = sorted({*labelled_subjects(folders.labels), *_filmed(folders.videos)})
+        if not names:
+            raise FileNotFoundError(f"{root}: no subject; expected videos such as LeftVideoSN001_comp.avi")
+    except (ValueError, OSError) as error:
+        yield f"missing: {error}"
+        return
+    subjects = _examined(root, folders, names, workers or os.cpu_count() or 1, progress)
+    synthetic = (root / SYNTHETIC_MARK).is_file()
+    yield f"DISFA: {'synthetic DISFA' if synthetic else 'DISFA'} with {len(names)} subjects at {root}"
+    yield from subject_lines(subjects)
+    yield ""
+    yield from intensity_lines(subjects, synthetic)
+    yield from fold_lines(subjects, threshold)
+    yield ""
+    yield from face_lines(subjects)
+    yield from complaints(subjects)
+
+
+def _filmed(folder: Path) -> list[str]:
+    try:
+        return list(find_videos(folder))
+    except ValueError:
+        return []  # each subject's examination says it
+
+
+def _examined(root: Path, folders, names: Sequence[str], workers: int, progress: bool) -> list[Examined]:
+    with tqdm(total=len(names), desc="examining", unit="subject", disable=not progress) as bar:
+        if min(workers, len(names)) == 1:
+            return [_shown(bar, examine_subject(root, folders, name)) for name in names]
+        with ProcessPoolExecutor(min(workers, len(names)), mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(examine_subject, root, folders, name) for name in names]
+            for _ in as_completed(jobs):
+                bar.update()
+            return [_result(job, name) for job, name in zip(jobs, names, strict=True)]
+
+
+def _shown(bar: tqdm, found: Examined) -> Examined:
+    bar.update()
+    return found
+
+
+def _result(job, name: str) -> Examined:
+    try:
+        return job.result()
+    except Exception as error:  # the process itself died, as for want of memory
+        return Examined(name, problems=[f"{name} could not be examined ({type(error).__name__}); try again"])
+
+
+def subject_lines(subjects: Sequence[Examined]) -> Iterator[str]:
+    """One line a subject, then what the videos are."""
+    rows = {
+        one.subject: {
+            "labels": one.frames,
+            "video": one.film.decoded if one.film else 0,
+            "damaged": len(one.film.damaged) if one.film else 0,
+            "landmark files": sum(one.schemes.values()),
+            "named": " + ".join(one.schemes) or "-",
+            **{reason: one.reasons[reason] for reason in sorted({r for s in subjects for r in s.reasons})},
+            "marked bad": int(one.marked.sum()),
+            "usable": int(one.usable.sum()),
+        }
+        for one in subjects
+    }
+    table = pd.DataFrame(rows).T
+    counts = table.drop(columns="named").astype(int).sum()
+    table.loc["all"] = {**counts, "named": ""}
+    yield from ("  " + line for line in table.to_string().splitlines())
+    kinds = Counter(
+        f"{film.width} x {film.height}, {film.fps:g} frames/s, {film.codec}"
+        for film in (one.film for one in subjects)
+        if film
+    )
+    yield "videos: " + "; ".join(f"{count} of {kind}" for kind, count in kinds.most_common())
+    if len(kinds) > 1:
+        yield "odd: the videos differ in size, rate or codec; landmarks must be in each one's own pixels"
+
+
+def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
+    """Do the landmarks fit the pictures, as far as an independent detector sees; and where does counting begin?"""
+    seen = [one for one in subjects if any(one.sightings.faces.values())]
+    if not seen:
+        yield "landmarks: no face was found in the pictures, so they were not held against any"
+        if any(one.sightings.faces for one in subjects):
+            yield "odd: dlib finds no face in any sampled frame; are these the videos of the left camera, upright?"
+        return
+    inside = np.concatenate([in_a_face(one.sightings, one.sample.calm, one.landmarks) for one in seen])
+    fits = {one.subject: median(errors(one.sightings, one.sample.calm, one.landmarks)) for one in seen}
+    known, farthest = int(np.isfinite(inside).sum()), max(fits, key=lambda name: fits[name])
+    yield (
+        f"landmarks: the midpoint of the eyes lies in a face in {int(np.nansum(inside))} of {known} sampled "
+        f"frames ({len(inside) - known} more show dlib no face)"
+    )
+    yield (
+        f"landmarks: {median(np.array(list(fits.values()))):.3f} inter-ocular distances from dlib's "
+        f"(median of subjects; {fits[farthest]:.3f} for {farthest})"
+    )
+    yield origin_line(measure_origin((one.sightings, one.sample, one.landmarks) for one in seen))
+    everyone = {one.subject: one.landmarks for one in seen}
+    yield from (
+        f"odd: {one} and {other} have the same landmarks; whose are they?" for one, other in twins(everyone)
+    )
+    for one in seen:
+        yield from _misfits(one, everyone, fits[one.subject])
+
+
+def _misfits(one: Examined, everyone: Mapping[str, np.ndarray], error: float) -> Iterator[str]:
+    better = explanation(one.subject, one.sightings, one.sample, everyone)
+    outside = int(np.nansum(1 - in_a_face(one.sightings, one.sample.calm, one.landmarks)))
+    if better:
+        yield (
+            f"odd: landmarks of {one.subject} lie {error:.2f} inter-ocular distances from the face, but only "
+            f"{better[1]:.2f} if {better[0]}"
+        )
+    elif not error < FITS:
+        yield f"odd: landmarks of {one.subject} lie {error:.2f} inter-ocular distances off the face"
+    elif outside:
+        yield f"odd: {one.subject}: in {outside} sampled frames the midpoint of the eyes lies in no face"
+    elif moved := shift(one.sightings, one.sample, one.landmarks):
+        yield (
+            f"odd: landmarks of {one.subject} fit the pictures better {moved.lag:+d} frames on, from about frame "
+            f"{moved.frame}; are frames or landmark files missing before it?"
+        )
+
+
+def origin_line(origin: Origin) -> str:
+    """What can be said on whether coordinates start at 0 or 1."""
+    if not np.isfinite(origin.offset):
+        return f"coordinates: cannot tell whether they start at 0 or 1; {origin.subjects} subjects are too few"
+    measured = f"x, read as from 1, is {origin.offset:+.2f} px off dlib's, standard error {origin.error:.2f}"
+    if origin.first_pixel is None:
+        return f"coordinates: cannot tell whether they start at 0 or 1; {measured}"
+    return f"coordinates: they probably start at {origin.first_pixel}; {measured} (y: no telling)"
+
+
+def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
+    """What is missing or odd, subject by subject."""
+    names = {one.subject for one in subjects}
+    if absent := sorted(set(SUBJECTS) - names):
+        yield f"missing: {len(absent)} of the 27 subjects: {', '.join(absent)}"
+    if strangers := sorted(names - set(SUBJECTS)):
+        yield f"missing: a fold for {', '.join(strangers)}, who are none of the 27; training refuses them"
+    problems = dict.fromkeys(problem for one in subjects for problem in one.problems)
+    yield from (f"missing: {problem}" for problem in problems)
+    for one in subjects:
+        yield from (f"odd: {note}" for note in one.notes)
+        yield from _film_complaints(one)
+        if len(one.schemes) > 1:
+            yield f"odd: {one.subject} has landmark files of both naming schemes: {dict(one.schemes)}"
+        if one.reasons["no landmarks"] == TOLERATED_FILES and one.subject != "SN031":
+            yield f"odd: one landmark file of {one.subject} is missing; in DISFA that is known of SN031 alone"
+
+
+def _film_complaints(one: Examined) -> Iterator[str]:
+    film = one.film
+    if film is None:
+        return
+    if film.damaged:
+        yield f"odd: {film.path}: {len(film.damaged)} frames do not decode: {ranges(film.damaged)}; copy it again"
+    if film.lost:
+        yield (
+            f"odd: {film.path}: does not decode to its end: {film.promised} frames are promised, "
+            f"{film.stored} are there; copy it again"
+        )
+    if one.frames and film.stored != one.frames:
+        yield f"odd: {film.path}: {film.stored} frames for {one.frames} labels"
+
+
+def ranges(numbers: Sequence[int], most: int = 5) -> str:
+    """Numbers in order, as one writes them: 1-3, 7, 9-12, ..."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    text = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:most]]
+    return ", ".join(text) + (f" and {len(runs) - most} more stretches" if len(runs) > most else "")

@@ -1,0 +1,113 @@
+"""What a preparation has done so far, kept while it runs so that one that was killed goes on where it stopped."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import simplejpeg
+from filelock import FileLock
+
+from traunet.data.aligning import Part, Task
+from traunet.data.pictures import QUALITY
+from traunet.data.video import Stretch
+from traunet.provenance import code_hash
+
+PICTURES = ".pictures"
+NEW = "new"  # the store while it is put together
+LOCK = "lock"
+
+
+class Unfinished:
+    """A folder of parts. A part is named by all that it depends on, so none is ever taken for another."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.code = code_hash(["traunet.data.aligning"])
+        self.named: set[str] = set()
+
+    def task(self, stretch: Stretch, matrices: np.ndarray, size: int) -> Task:
+        """The task of a stretch, with the place of its part."""
+        video, content = stretch.video.stat(), hashlib.sha256(np.ascontiguousarray(matrices).tobytes())
+        inputs = [
+            *(str(stretch.video.resolve()), video.st_size, video.st_mtime_ns, stretch[1:]),
+            *(content.hexdigest(), matrices.shape, size, QUALITY, self.code),
+            [module.__version__ for module in (av, cv2, np, simplejpeg)],
+        ]
+        name = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+        self.named.add(name)
+        return Task(stretch, matrices, size, self.folder / f"{name}{PICTURES}")
+
+    def holds(self, task: Task) -> bool:
+        """Whether an earlier call has done this task, and its part is still what it was."""
+        try:
+            part = Part.of(task)
+            with task.pictures.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
+        except (OSError, ValueError, TypeError):
+            return False
+
+    def forget_others(self) -> None:
+        """Remove the parts of other trees and settings: those that no task was named after."""
+        for path in [*self.folder.glob(f"*{PICTURES}"), *self.folder.glob("*.json")]:
+            if path.stem not in self.named:
+                path.unlink()
+
+    def clear(self) -> None:
+        """Remove what was half written when an earlier call was killed."""
+        shutil.rmtree(self.folder / NEW, ignore_errors=True)
+        for path in self.folder.glob("*.[0-9]*"):
+            path.unlink()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no picture."""
+        return not any(path.stat().st_size for path in self.folder.glob(f"*{PICTURES}"))
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Unfinished]:
+    """The folder, made if need be and held by one process at a time; it goes when all went well or it is empty."""
+    with _held(folder):
+        work = Unfinished(folder)
+        work.clear()
+        try:
+            yield work
+        except BaseException:
+            shutil.rmtree(folder / NEW, ignore_errors=True)
+            if work.empty:
+                _remove(folder)
+            raise
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Take the folder away at once, since others may be waiting for the lock in it, and then to pieces."""
+    gone = folder.with_name(f"{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Wait for other processes that work in this folder, which may be gone when they are done."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            continue
+        if (folder / LOCK).exists():
+            break
+        lock.release()
+    try:
+        yield
+    finally:
+        lock.release()

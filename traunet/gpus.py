@@ -1,0 +1,115 @@
+"""GPUs of its own for every job: Snakemake counts those of a machine, but does not say which a job may use.
+
+    python -m traunet.gpus COUNT COMMAND ...
+
+becomes COMMAND, and shows it COUNT GPUs (CUDA_VISIBLE_DEVICES) that no other job of this user on this machine was
+given so. Where there are none, COMMAND runs as it is. A job's GPUs are free again when its last process has ended,
+however it ended: the operating system drops its locks.
+"""
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+LISTED = re.compile(r"(?P<unit>GPU|MIG) .*\(UUID: (?P<uuid>[\w/-]+)\)")
+EVERY = 5.0  # seconds between two looks for a free one
+
+
+def here() -> list[str]:
+    """The UUIDs of the GPUs (or of their MIG instances) that may be used here; none without NVIDIA's driver.
+
+    Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all. Decision: UUIDs, since a
+    GPU's number differs between a container and its host, and between CUDA and nvidia-smi; locks must not.
+    """
+    listed = _listed()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [uuid for gpu in listed for uuid in gpu]
+    return list(dict.fromkeys(uuid for name in visible.split(",") for uuid in _named(name.strip(), listed)))
+
+
+def _listed() -> list[list[str]]:
+    """For every GPU that nvidia-smi lists its UUID, or those of its MIG instances."""
+    try:
+        said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    gpus: list[list[str]] = []
+    for found in LISTED.finditer(said):
+        if found["unit"] == "GPU":
+            gpus.append([found["uuid"]])
+        else:
+            gpus[-1] = [uuid for uuid in gpus[-1] if uuid.startswith("MIG")] + [found["uuid"]]
+    return gpus
+
+
+def _named(name: str, listed: list[list[str]]) -> list[str]:
+    if name.isdecimal():
+        return listed[int(name)] if int(name) < len(listed) else []
+    return [uuid for gpu in listed for uuid in gpu if name and uuid.startswith(name)]
+
+
+def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:
+    """Take `count` of the devices for this process and what it becomes; an empty list if too few are free.
+
+    All or none: two jobs that each held one and waited for another would wait forever.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held: dict[str, int] = {}
+    choosing = _locked(folder / "choosing.lock", wait=True)
+    for device in devices:
+        lock = _locked(folder / f"{device.replace('/', '_')}.lock") if len(held) < count else None
+        if lock is not None:
+            held[device] = lock
+    enough = len(held) == count
+    for lock in held.values():
+        os.set_inheritable(lock, True) if enough else os.close(lock)
+    os.close(choosing)  # pyright: ignore[reportArgumentType]: it waited
+    return list(held) if enough else []
+
+
+def _locked(file: Path, wait: bool = False) -> int | None:
+    """A descriptor that holds the lock until it is closed, or None if another process holds it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def wait_for(count: int, devices: Sequence[str], folder: Path) -> list[str]:
+    """Take `count` of the devices as soon as they are free; raise ValueError if there are not so many."""
+    if count > len(devices):
+        raise ValueError(f"{count} GPUs were asked for, and {len(devices)} are here; ask for fewer (resource gpu)")
+    got = taken(count, devices, folder)
+    if not got:
+        print("waiting for a GPU that no other job holds", flush=True)
+    while not got:
+        time.sleep(EVERY)
+        got = taken(count, devices, folder)
+    return got
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Become the command, with GPUs of its own."""
+    count, command = int(arguments[0]), arguments[1:]
+    devices, folder = here(), Path(tempfile.gettempdir(), f"traunet-gpus-{os.getuid()}")
+    if devices:
+        shown = wait_for(count, devices, folder) if count else []
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(shown)
+    os.execvp(command[0], list(command))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ValueError, OSError) as error:
+        sys.exit(f"traunet: {error}")

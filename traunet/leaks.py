@@ -1,0 +1,147 @@
+"""What a site must not tell of the machine that built it: secrets, names of people and machines, places of files.
+
+Two looks: for what this machine knows of itself, and for what such things look like anywhere, since the notebooks
+may have been executed on another machine than the one that builds the site.
+"""
+
+import getpass
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+OTHERS_WORK = "_static"  # scripts and styles of other packages, the same wherever the site is built
+SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE)
+LEAST_SECRET = 8  # characters; a shorter value of such a variable is a switch such as "true"
+LEAST_NAME = 3
+# Accounts and machines that are called so everywhere tell nothing.
+NOBODY = {
+    "root",
+    "user",
+    "users",
+    "admin",
+    "ubuntu",
+    "debian",
+    "runner",
+    "docker",
+    "jovyan",
+    "nobody",
+    "localhost",
+}
+
+PATTERNS = {
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "an access token": re.compile(
+        r"\b(?:gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|hf_\w{30,}|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{20,})"
+    ),
+    "a password in an address": re.compile(r"\b\w+://[^\s/:@\"'<>]+:[^\s/:@\"'<>]+@"),
+}
+HOMES = re.compile(r"(?<![\w.])/(?:home|Users|root)/[\w.-]+|\b[A-Za-z]:\\+Users\\+[\w.-]+")
+# Any absolute path of two parts or more, but not the path of an address, a tag's end or a fraction.
+PLACES = re.compile(r"(?<![\w/.:<>@)\]+-])/(?:[\w.+-]+/)+[\w.+-]+|\b[A-Za-z]:\\+[\w.-]+\\+[\w.-]+")
+
+
+def faults(site: Path, private: Iterable[str] = (), names: Iterable[str] = ()) -> list[str]:
+    """What a site, or any folder, gives away, in words; an empty list if nothing.
+
+    `private` are texts that may stand nowhere, such as the home folder. `names` are of people and machines: looked
+    for as whole words in what notebooks print, not in prose, which is the same wherever the site is built.
+    """
+    private, names = tuple(private), tuple(names)
+    found = []
+    for file in sorted(path for path in site.rglob("*") if path.is_file()):
+        place = file.relative_to(site)
+        found += [f"{place} holds {what}" for what in _in_file(file, OTHERS_WORK in place.parts, private, names)]
+    return found
+
+
+def private_texts(*folders: Path | None) -> list[str]:
+    """What must not leave this machine: these folders and the home folder, Python's, and the values of secrets."""
+    places = [Path.home(), Path(sys.prefix), *(folder for folder in folders if folder)]
+    given = {str(path) for place in places for path in (place.absolute(), place.resolve())}
+    secrets = {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
+    told = {text for text in given if len(Path(text).parts) > 2}  # /root and / alone tell nothing
+    return sorted(told | {secret for secret in secrets if len(secret) >= LEAST_SECRET})
+
+
+def private_names() -> list[str]:
+    """The user's and the machine's names, unless they are called so everywhere."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may give an account no name
+        user = ""
+    names = {user, platform.node(), platform.node().partition(".")[0]}
+    return sorted(name for name in names if len(name) >= LEAST_NAME and name.lower() not in NOBODY)
+
+
+def _in_file(file: Path, others: bool, private: tuple[str, ...], names: tuple[str, ...]) -> Iterator[str]:
+    content = file.read_bytes()
+    text = content.decode("utf-8", errors="ignore")
+    yield from (f"{_masked(secret)} of this machine" for secret in private if secret in text)
+    if others:
+        return
+    if file.suffix.lower() in PICTURES:
+        text = "\n".join(_in_picture(file))
+    elif b"\0" in content:
+        return
+    yield from _patterns(text)
+    places = HOMES
+    if file.suffix == ".ipynb":
+        text, places = "\n".join(_in_notebook(text)), PLACES
+        yield from (f"the name {name!r}" for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
+    yield from (f"the place {place!r}" for place in sorted(set(places.findall(text))))
+
+
+def _patterns(text: str) -> Iterator[str]:
+    yield from (what for what, pattern in PATTERNS.items() if pattern.search(text))
+
+
+def _masked(text: str) -> str:
+    """A folder by its name; of a secret, which would stand in a log else, only that there is one."""
+    return f"the folder {text!r}" if Path(text).is_absolute() else "a secret"
+
+
+def _in_notebook(text: str) -> Iterator[str]:
+    """All that stands in a notebook beside what its author wrote: outputs and metadata, but no pictures' bytes."""
+    notebook = json.loads(text)
+    yield from _strings(notebook.get("metadata", {}))
+    for cell in notebook.get("cells", []):
+        yield from _strings(cell.get("metadata", {}))
+        yield from _strings([_without_pictures(output) for output in cell.get("outputs", [])])
+
+
+def _without_pictures(output: dict) -> dict:
+    data = output.get("data", {})
+    return {
+        **output,
+        "data": {kind: data[kind] for kind in data if not kind.startswith("image/") or "svg" in kind},
+    }
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield "".join(part for part in value if isinstance(part, str))  # lines, as notebooks keep their text
+        yield from (text for part in value if not isinstance(part, str) for text in _strings(part))
+    elif isinstance(value, dict):
+        yield from (text for part in value.values() for text in _strings(part))
+
+
+def _in_picture(file: Path) -> Iterator[str]:
+    """What a picture's file tells in words: comments, and what a camera or a program noted."""
+    try:
+        with Image.open(file) as picture:
+            noted = {
+                **picture.info,
+                **{ExifTags.TAGS.get(tag, tag): value for tag, value in picture.getexif().items()},
+            }
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return
+    yield from (str(value) for value in noted.values() if isinstance(value, str | bytes))
