@@ -28,7 +28,9 @@ def frame_of(image: np.ndarray, name: str) -> av.VideoFrame:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert picture is not None
+    return picture
 
 
 @pytest.mark.parametrize("name", [*PLANAR, "gray", "yuv410p", "yuv420p10le", "rgb24", "bgra"])

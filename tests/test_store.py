@@ -190,7 +190,7 @@ def test_opening_nothing_is_an_error(tmp_path):
 def test_a_damaged_store_is_refused(root, tmp_path, name):
     file = prepared(root, tmp_path / "store").path / name
     os.truncate(file, file.stat().st_size // 2)
-    with pytest.raises(ValueError, match=r"the store is damaged .*; delete it and prepare it again"):
+    with pytest.raises(ValueError, match=r"the store is damaged.*; delete it and prepare it again"):
         AlignedStore.open(tmp_path / "store")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from traunet.advice import advice, concerns_writing, one_line
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
 from traunet.workspace import PROJECT, Workspace
 
@@ -40,18 +41,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if made:
             _finish(given, made, time.perf_counter() - started)
     except (ValueError, OSError) as error:
-        print(f"traunet: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _refuse(error, given)
+    except RuntimeError as error:
+        if not concerns_writing(error):  # torch tells so of a full disk
+            raise
+        return _refuse(error, given)
     except KeyboardInterrupt:
         print("traunet: stopped; the same command goes on from what is finished", file=sys.stderr)
         return STOPPED
     return 0
 
 
+def _refuse(error: Exception, given: argparse.Namespace) -> int:
+    out = getattr(given, "out", None)
+    folder = out.parent if out else Path(os.environ.get("TRAUNET_BUILD") or PROJECT / "build")
+    print(f"traunet: {advice(error, folder)}", file=sys.stderr)
+    return BAD_INPUT
+
+
 def _show_warning(message: Warning | str, category: type[Warning], *_) -> None:
     """Ours, about the user's data, in one line; those of other packages are not for the user."""
     if category is UserWarning:
-        print(f"traunet: warning: {message}", file=sys.stderr)
+        print(f"traunet: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
@@ -94,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("name", help="such as 01_data")
     add("site", _site, "build the site from the executed notebooks")
     book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
-    book.add_argument("--cores", type=int, help="(default: all)")
+    book.add_argument("--cores", type=_count, help="(default: all)")
     book.add_argument("--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours")
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
     add("doctor", _doctor, "what is here, what is missing, what is odd")
@@ -107,6 +118,12 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
     predict.add_argument("--overlay", type=Path, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
     return top
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
+    return int(text)
 
 
 def _of_a_workspace() -> argparse.ArgumentParser:
@@ -127,7 +144,9 @@ def _workspace(given: argparse.Namespace) -> Workspace:
 def _machine(given: argparse.Namespace) -> "Machine":
     from traunet.machine import Machine
 
-    return Machine(given.device, given.threads, given.workers, given.devices)
+    machine = Machine(given.device, given.threads, given.workers, given.devices)
+    machine.torch_device()  # before anything is rendered for it
+    return machine
 
 
 def _synth(given: argparse.Namespace) -> Made:
@@ -184,9 +203,10 @@ def _tables(given: argparse.Namespace) -> Made:
 
 
 def _notebook(given: argparse.Namespace) -> Made:
-    from traunet import chapters
+    from traunet import chapters, publish
     from traunet.config import canonical_json
 
+    named("notebook", given.name, dict.fromkeys(publish.notebooks()))
     workspace = _workspace(given)
     workspace.check()
     os.environ.update(workspace.environment)  # through which the notebook's own Workspace.of finds this one

@@ -58,7 +58,7 @@ def _holds(mark: Path, workspace: Workspace) -> bool:
     try:
         said = json.loads(mark.read_text())
         made, key = [PROJECT / path for path in said["made"]], said["key"]
-    except (ValueError, KeyError):
+    except (ValueError, LookupError, TypeError):
         return False
     return workspace.keys.get(said["stage"]) == key and all(path.exists() for path in made)
 

@@ -13,9 +13,9 @@ import numpy as np
 from av.error import FFmpegError
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from traunet.data.video import FORMATS
+
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
-# Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
-VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4",)
 
@@ -72,7 +72,7 @@ def _photograph(path: Path) -> np.ndarray:
 
 @contextmanager
 def _video(path: Path) -> Iterator[Any]:
-    with av.open(str(path), options={"format_whitelist": VIDEO_FORMATS}) as container:
+    with av.open(str(path), options={"format_whitelist": FORMATS}) as container:
         if not container.streams.video:
             raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
         container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project

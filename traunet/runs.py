@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
 TRAINING_CODE = ("traunet.training",)
+ADVICE = "delete the folder, and `traunet train` makes it again; or copy it again, if it came from elsewhere"
 
 
 Settings = TypeVar("Settings", AlignConfig, ModelConfig, TrainConfig)
@@ -53,10 +54,14 @@ class Run:
         path = Path(path)
         if not path.is_dir():
             raise FileNotFoundError(f"{path}: there is no such run; `traunet train` makes it")
+        if not any((path / name).exists() for name in (*FILES, "provenance.json")):
+            raise FileNotFoundError(f"{path}: is no run; give a folder such as build/demo/runs/tranet-fold1-…")
         provenance = _json(path / "provenance.json", path)
         for name in FILES:
             _check(path, name, provenance.get("files", {}).get(name))
-        return cls(path, _json(path / "config.json", path), provenance)
+        run = cls(path, _json(path / "config.json", path), provenance)
+        _refuse_other_version(run)
+        return run
 
     @property
     def name(self) -> str:
@@ -260,24 +265,36 @@ def _provenance(trained: "Trained", store: "AlignedStore", profile: Profile, inp
 def _check(path: Path, name: str, expected: dict[str, Any] | None) -> None:
     """A checkpoint is large: its size is looked at, its hash is not."""
     file = path / name
-    advice = "delete the folder, and it will be made again"
     if not file.is_file():
-        raise DamagedRunError(f"{path}: {name} is missing; {advice}")
+        raise DamagedRunError(f"{path}: {name} is missing; {ADVICE}")
     same_size = expected is not None and file.stat().st_size == expected["bytes"]
     if not same_size or (name != "checkpoint.pt" and file_sha256(file) != expected["sha256"]):  # pyright: ignore
-        raise DamagedRunError(f"{path}: {name} is not as it was written; {advice}")
+        raise DamagedRunError(f"{path}: {name} is not as it was written; {ADVICE}")
 
 
 def _json(file: Path, run: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text())
+        content = json.loads(file.read_text())
     except FileNotFoundError:
+        raise DamagedRunError(f"{run}: {file.name} is missing; {ADVICE}") from None
+    except ValueError as error:
+        raise DamagedRunError(f"{run}: {file.name} is not JSON ({error}); {ADVICE}") from None
+    if not isinstance(content, dict):
+        raise DamagedRunError(f"{run}: {file.name} is not as it was written; {ADVICE}")
+    return content
+
+
+def _refuse_other_version(run: Run) -> None:
+    """Settings that this version does not know, or lacks: better said now than half-way."""
+    try:
+        named("variant", run.variant, VARIANTS)
+        _ = run.fold, run.align, run.model, run.train, run.normalisation, run.provenance["synthetic"]
+    except DamagedRunError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DamagedRunError(
-            f"{run}: {file.name} is missing; delete the folder, and it will be made again"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise DamagedRunError(
-            f"{file}: not JSON ({error}); delete the folder {run}, and it will be made again"
+            f"{run.path / 'config.json'}: written by another version of this library ({error}); use that version, "
+            "or delete the folder and train anew"
         ) from None
 
 

@@ -91,11 +91,13 @@ class Workspace:
                 "it); without it, take the profile demo"
             )
         if self.disfa is not None and not self.disfa.is_dir():
-            raise FileNotFoundError(f"{self.disfa}: no such folder; DISFA must name the data set's top folder")
+            what = "is a file; unpack it, for" if self.disfa.exists() else "no such folder;"
+            raise FileNotFoundError(f"{self.disfa}: {what} DISFA must name the data set's top folder")
         if self.weights is None and self.profile.trunk is None:
             raise ValueError(f"profile {self.profile.name!r} needs the trunk's weights: {again} WEIGHTS=file")
         if self.weights is not None and not self.weights.is_file():
-            raise FileNotFoundError(f"{self.weights}: no such file; WEIGHTS must name a file of trunk weights")
+            what = "is a folder" if self.weights.exists() else "no such file"
+            raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")
 
     @cached_property
     def keys(self) -> dict[str, str]:

@@ -72,7 +72,7 @@ def _refuse_existing(out: Path, config: AlignConfig, replace: bool) -> None:
         raise ValueError(f"{out}: is there already and is no store of aligned frames; give another folder")
     if not replace:
         AlignedStore.open(out, config)  # says so if it was made with other settings
-        raise ValueError(f"{out}: there is a store already; use it, delete it, or ask to replace it")
+        raise ValueError(f"{out}: there is a store already; use it, or delete it first")
 
 
 def _align(tree: Tree, config: AlignConfig, work: Unfinished, workers: int | None, progress: bool) -> Tasks:

@@ -19,6 +19,9 @@ import pandas as pd
 from traunet.config import AlignConfig
 
 IMAGES, FRAMES, LANDMARKS, MANIFEST = "images.bin", "frames.parquet", "landmarks.npy", "manifest.json"
+FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a file must not lead elsewhere
+NOTED = ("align", "bytes", "dataset", "fingerprint", "synthetic")  # what every manifest tells
+DAMAGED = "the store is damaged, or of another version ({}); delete it and prepare it again"
 PLACE = ["offset", "length"]  # of a frame's picture in images.bin; length 0: it has none
 
 
@@ -43,18 +46,24 @@ class AlignedStore:
             raise FileNotFoundError(f"{path}: no store of aligned frames; make one: traunet prepare --out {path}")
         try:
             manifest = json.loads((path / MANIFEST).read_text())
-            sizes = {name: (path / name).stat().st_size for name in manifest["bytes"]}
-        except (ValueError, KeyError, OSError) as error:
-            raise ValueError(f"{path}: the store is damaged ({error}); delete it and prepare it again") from error
-        if sizes != manifest["bytes"]:
-            name = next(name for name in sizes if sizes[name] != manifest["bytes"][name])
-            raise ValueError(
-                f"{path / name}: the store is damaged ({sizes[name]} bytes where {manifest['bytes'][name]} were "
-                f"written); delete it and prepare it again"
-            )
+            lacking = [name for name in NOTED if name not in manifest]
+            lacking += [name for name in FILES if name not in manifest.get("bytes", {})]
+            if lacking:
+                raise ValueError(f"its manifest says nothing of {', '.join(lacking)}")
+            written = {name: manifest["bytes"][name] for name in FILES}
+            sizes = {name: (path / name).stat().st_size for name in FILES}
+        except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
+            raise ValueError(f"{path}: {DAMAGED.format(error)}") from error
+        for name in FILES:
+            if sizes[name] != written[name]:
+                told = f"{sizes[name]} bytes where {written[name]} were written"
+                raise ValueError(f"{path / name}: {DAMAGED.format(told)}")
         if config is not None:
             _refuse_other_settings(path, manifest["align"], config)
-        return cls(path, manifest)
+        try:
+            return cls(path, manifest)
+        except (ValueError, LookupError) as error:
+            raise ValueError(f"{path / FRAMES}: {DAMAGED.format(error)}") from error
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -34,13 +34,17 @@ class Stretch(NamedTuple):
         return told[begin:][: self.frames]
 
 
+# Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
+
+
 @contextmanager
 def _opened(video: Path):
     """Open a video for decoding in one thread: FFmpeg's own threads stall when several processes decode."""
     if not video.is_file():
         raise FileNotFoundError(f"{video}: no such video; restore the file or correct the path")
     try:
-        container = av.open(str(video))
+        container = av.open(str(video), options={"format_whitelist": FORMATS})
     except (FFmpegError, OSError) as error:
         raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
     with container:

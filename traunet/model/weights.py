@@ -212,6 +212,9 @@ def _content(path: Path) -> object:
     elif _begins_as_zip(path):
         raise EOFError("it is cut short")
     else:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":
+                raise EOFError("it is cut short")
         content = load_arrays(path)
         if content != TORCH_LEGACY_MAGIC:
             return content
