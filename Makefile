@@ -3,6 +3,7 @@
 # make plan [...]     what `make book` would do, and why
 # make test           everything that proves it        make check    style, types, layers
 # make lab            JupyterLab on notebooks/         make format   lay out the source
+# make bench          speed and memory, measured here   (then `make book` shows them)
 # make lock           pin requirements.in anew         make clean    remove build/
 #
 # The first of them sets up .venv (about 8 GB). To use an environment of your own, such as conda's, with the pinned
@@ -24,7 +25,7 @@ endif
 ON = $(if $(MACHINES),--machines "$(MACHINES)")
 OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-.PHONY: book plan test check format lab lock clean
+.PHONY: book plan test bench check format lab lock clean
 
 book: $(READY)
 	@$(PYTHON) -m traunet book $(OPTIONS) $(ON)
@@ -34,6 +35,9 @@ plan: $(READY)
 
 test: $(READY)
 	$(PYTHON) -m pytest -n auto
+
+bench: $(READY)
+	@$(PYTHON) -m traunet bench
 
 check: $(READY)
 	$(PYTHON) -m ruff format --check .

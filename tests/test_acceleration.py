@@ -46,6 +46,24 @@ def test_a_placed_network_lies_channels_last_and_says_the_same(net, images):
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in wide)
 
 
+@pytest.mark.parametrize(("channels", "last"), [(64, True), (2048, False)])
+def test_only_wide_networks_on_a_cpu_lie_channels_first(channels, last):
+    net = acceleration.placed(nn.Sequential(nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 2, 3)), CPU)
+    assert net[1].weight.is_contiguous(memory_format=torch.channels_last) == last  # pyright: ignore
+
+
+def test_maps_lie_as_the_weights_do_however_the_pictures_come(net, images):
+    lies = []
+    net.trunk.layer1.register_forward_pre_hook(
+        lambda _, args: lies.append(args[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    for memory_format in (torch.channels_last, torch.contiguous_format):
+        net.to(memory_format=memory_format)
+        for other in (torch.channels_last, torch.contiguous_format):
+            net(images.contiguous(memory_format=other))
+    assert lies == [True, True, False, False]
+
+
 def test_a_cpu_computes_in_single_precision_and_uncompiled(net, images):
     assert acceleration.precision(CPU) == "32-true"
     assert acceleration.compiled(net, CPU) is net

@@ -66,7 +66,9 @@ def test_another_seed_needs_another_folder(capsys):
 
 
 def test_a_notebook_and_a_run_that_do_not_exist_are_named(tmp_path, capsys):
-    assert "unknown notebook '99_gone'; choose one of: 01_data" in refused(capsys, "notebook", "99_gone", "--profile", "smoke")
+    assert "unknown notebook '99_gone'; choose one of: 01_data" in refused(
+        capsys, "notebook", "99_gone", "--profile", "smoke"
+    )
     out = tmp_path / "out.csv"
     assert "no such run" in refused(capsys, "predict", "face.jpg", "--run", tmp_path / "gone", "--out", out)
     assert not out.exists()
@@ -74,7 +76,9 @@ def test_a_notebook_and_a_run_that_do_not_exist_are_named(tmp_path, capsys):
 
 def test_the_doctor_says_what_is_here_and_what_is_missing(tmp_path, capsys):
     write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
-    assert main(["doctor", "--profile", "paper", "--disfa", str(tmp_path / "tree")]) == 0
+    with pytest.raises(SystemExit) as stop:  # a script can tell that this tree is not fit
+        main(["doctor", "--profile", "paper", "--disfa", str(tmp_path / "tree")])
+    assert stop.value.code == 1
     report = capsys.readouterr().out
     assert "DISFA with 1 subjects" in report
     assert "missing: profile 'paper' needs the trunk's weights" in report

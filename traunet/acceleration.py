@@ -11,10 +11,19 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+WIDE = 1024  # channels; measured: SENet-50 gains 5 % by channels first, the demo's network loses 20 %
+
 
 def placed(net: nn.Module, device: torch.device) -> nn.Module:
-    """Bring a network to the device, channels last, as the pictures lie too; changes it in place."""
-    return net.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    """Bring a network to the device, laid out in memory as it computes fastest; changes it in place.
+
+    That is channels last, except on a CPU for networks as wide as SENet-50: neighbouring pixels then lie whole
+    pages apart, and torch's CPU library does better with a layout of its own, which it makes of channels first.
+    """
+    widest = max((part.in_channels for part in net.modules() if isinstance(part, nn.Conv2d)), default=0)
+    first = device.type == "cpu" and widest >= WIDE
+    layout = torch.contiguous_format if first else torch.channels_last
+    return net.to(device=device, memory_format=layout)  # pyright: ignore[reportCallIssue]
 
 
 def precision(device: torch.device) -> Literal["32-true", "bf16-mixed"]:

@@ -106,7 +106,9 @@ def parser() -> argparse.ArgumentParser:
     add("site", _site, "build the site from the executed notebooks")
     book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
     book.add_argument("--cores", type=_count, help="(default: all)")
-    book.add_argument("--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours")
+    book.add_argument(
+        "--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours"
+    )
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
     add("doctor", _doctor, "what is here, what is missing, what is odd")
     bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
@@ -165,7 +167,7 @@ def _synth(given: argparse.Namespace) -> Made:
 
 def _prepare(given: argparse.Namespace) -> Made:
     from traunet.data.disfa import read_tree
-    from traunet.data.store import prepare
+    from traunet.data.preparing import prepare
 
     workspace = _workspace(given)
     if given.out is None:
@@ -244,7 +246,7 @@ def _bench(given: argparse.Namespace) -> Made:
     from traunet.bench import preparation, step
     from traunet.bench.report import benchmark
 
-    out = given.out or Workspace.of("demo").root / "bench.json"
+    out = given.out or Workspace.of("demo").bench
     options = {"preparation": {"full": True}} if given.full else {}
     taken = benchmark(out, {"preparation": preparation.measure, "step": step.measure}, **options)
     missed = sum(figure.holds is False for figures in taken.values() for figure in figures)
@@ -254,5 +256,8 @@ def _bench(given: argparse.Namespace) -> Made:
 def _doctor(given: argparse.Namespace) -> None:
     from traunet.doctor import examine
 
+    line = ""
     for line in examine(_workspace(given)):
         print(line)
+    if line.startswith("not fit"):
+        raise SystemExit(1)

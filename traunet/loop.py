@@ -99,8 +99,9 @@ class Progress:
 
     def __init__(self, label: str, done: int, epochs: int, batches: int):
         self.label, self.epochs = label, epochs
-        sizes = {"initial": done * batches, "total": epochs * batches}
-        self.bar = tqdm(desc=label, unit="batch", **sizes) if sys.stderr.isatty() else None
+        before, total = done * batches, epochs * batches
+        terminal = sys.stderr.isatty()
+        self.bar = tqdm(desc=label, unit="batch", initial=before, total=total) if terminal else None
 
     def batch(self) -> None:
         if self.bar is not None:

@@ -1,12 +1,13 @@
 """Where the work is done: the device, its threads and processes. Nothing here is part of a run's name."""
 
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+
+from traunet import cores
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -50,7 +51,7 @@ class Machine:
         """How many processes decode frames."""
         if self.workers is not None:
             return self.workers
-        return 0 if self.torch_device().type == "cpu" else min(8, os.cpu_count() or 1)
+        return 0 if self.torch_device().type == "cpu" else min(8, cores.available())
 
     def facts(self) -> dict[str, str | int | None]:
         """What to remember of it: no host name, user or path."""

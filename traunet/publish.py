@@ -85,6 +85,8 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     """
     shutil.copytree(project / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(results, out / RESULTS)
+    if workspace.bench.is_file():
+        shutil.copy(workspace.bench, out / RESULTS)
     shutil.copy(project / "_toc.yml", out)
     _stage_notebooks(workspace, out, project)
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
 SYNTHETIC, REAL = "synthetic DISFA", "DISFA"
-PREPARING = ("traunet.data.disfa", "traunet.data.store")
+PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Workspace:
     @property
     def folder(self) -> Path:
         return self.root / self.profile.name
+
+    @property
+    def bench(self) -> Path:
+        """What `make bench` measured on this machine, for the book's page on speed; it may be missing."""
+        return self.root / "bench.json"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -214,9 +219,10 @@ class Workspace:
 
     def _align(self, tree: Path, out: Path) -> None:
         from traunet.data.disfa import read_tree
-        from traunet.data.store import prepare
+        from traunet.data.preparing import prepare
 
-        prepare(read_tree(tree), out, self.profile.align)
+        unfinished = self.folder / f".{out.name}.unfinished"  # outlives `out`, so that a killed one goes on
+        prepare(read_tree(tree), out, self.profile.align, resume=unfinished)
 
     def _pretrain(self, out: Path, machine: "Machine | None") -> None:
         from traunet.pretraining import pretrain

@@ -20,9 +20,10 @@ import av
 import numpy as np
 import pandas as pd
 
+from traunet import cores
 from traunet.bench.figure import Figure
 from traunet.config import AlignConfig, SynthConfig
-from traunet.data.aligning import Advance, Task, available_cores, in_processes
+from traunet.data.aligning import Advance, Task, in_processes
 from traunet.data.disfa import Tree
 from traunet.data.preparing import prepare
 from traunet.data.progress import Progress
@@ -77,7 +78,7 @@ def measure(
 
 def _rendered(shape: tuple[int, int]) -> list[Head]:
     # In other processes, so that what rendering holds is not counted as what preparing holds.
-    with ProcessPoolExecutor(available_cores(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores.available(), multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(_acted, OFFICIAL_SUBJECTS[:HEADS], [shape] * HEADS))
 
 
@@ -145,13 +146,13 @@ def _decode_all(tree: Tree) -> np.ndarray:
     nothing, start = np.empty((0, 2, 3)), _spent()
     tasks = (Task(part, nothing, 0, Path()) for video in tree.videos.values() for part in divide(video))
     with Progress("decoded", len(tree.frames), shown=False) as progress:
-        in_processes(decode_part, tasks, available_cores(), progress)
+        in_processes(decode_part, tasks, cores.available(), progress)
     return _spent() - start
 
 
 def _prepare_all(tree: Tree, config: AlignConfig, out: Path) -> np.ndarray:
     start = _spent()
-    prepare(tree, out, config, workers=available_cores(), progress=False, replace=True)
+    prepare(tree, out, config, workers=cores.available(), progress=False, replace=True)
     return _spent() - start
 
 
@@ -175,7 +176,7 @@ def _rate_figure(codec: str, costs: list[np.ndarray], frames: int) -> Figure:
     prepared, decoded = costs[int(np.argsort(ratios[:, 0])[len(costs) // 2])]
     what, against = f"prepare frames of {codec} video", "decode them and nothing else"
     note = (
-        f"{available_cores()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
+        f"{cores.available()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
         f"{ratios[:, 0].max():.2f}; counted in seconds of all cores {np.median(ratios[:, 1]):.2f}"
     )
     seconds = sum(float(cost[0, 0] + 2 * cost[1, 0]) for cost in costs)

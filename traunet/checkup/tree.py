@@ -1,6 +1,5 @@
 """A whole DISFA tree, examined as a careful colleague would before months of work rest on it."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from traunet import cores
 from traunet.checkup.counts import fold_lines, intensity_lines
 from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
@@ -38,7 +38,7 @@ def examine_tree(
     except (ValueError, OSError) as error:
         yield f"missing: {error}"
         return
-    subjects = _examined(root, folders, names, workers or os.cpu_count() or 1, progress)
+    subjects = _examined(root, folders, names, workers or cores.available(), progress)
     synthetic = (root / SYNTHETIC_MARK).is_file()
     yield f"DISFA: {'synthetic DISFA' if synthetic else 'DISFA'} with {len(names)} subjects at {root}"
     yield from subject_lines(subjects)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from traunet import cores
 from traunet.data.pictures import encode_aligned
 from traunet.data.progress import Progress
 from traunet.data.video import Stretch, all_before, numbered
@@ -103,17 +104,12 @@ def _encoded(task: Task, stretch: Stretch, out: Path, advance: Advance) -> tuple
 
 def align_parts(tasks: Iterable[Task], workers: int | None, progress: Progress) -> None:
     """Do all tasks in up to `workers` processes (default: one per core; 1: in this process)."""
-    count = workers or available_cores()
+    count = workers or cores.available()
     if count == 1:
         for task in tasks:
             align_part(task, progress.advance)
     else:
         in_processes(align_part, tasks, count, progress)
-
-
-def available_cores() -> int:
-    """Cores that this process may use; a container or a scheduler often grants fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(work: Callable, tasks: Iterable[Task], count: int, progress: Progress) -> None:

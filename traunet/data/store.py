@@ -5,7 +5,6 @@ with the place of its picture), `landmarks.npy` (aligned, float32, rows x 66 x 2
 """
 
 import dataclasses
-import importlib
 import json
 import os
 from collections.abc import Iterable
@@ -143,11 +142,3 @@ def _refuse_other_settings(path: Path, made: dict, config: AlignConfig) -> None:
 
 def _listed(settings: dict) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items())
-
-
-def __getattr__(name: str):
-    # TEMPORARY, for callers that still say `from traunet.data.store import prepare`; a text, so that no code hash
-    # of what reads a store hangs on what writes it.
-    if name == "prepare":
-        return importlib.import_module("traunet.data." + "preparing").prepare
-    raise AttributeError(name)

@@ -1,5 +1,6 @@
 """The trunk: SENet-50 with its Caffe habits, of any width and depth."""
 
+import torch
 from torch import Tensor, nn
 
 from traunet.config import ModelConfig
@@ -81,6 +82,8 @@ class SENet(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        # Maps lie in memory as the weights do, however the pictures come: a mixture is slowest.
+        image = image.contiguous(memory_format=_layout(self.conv1.weight))
         block2 = self.layer1(self.pool(self.relu(self.bn1(self.conv1(image)))))
         block3 = self.layer2(block2)
         block4 = self.layer3(block3)
@@ -97,6 +100,11 @@ def block3_size(size: int) -> int:
 def block5_size(size: int) -> int:
     """The height and width of block 5's features, from an image's: 224 -> 7."""
     return (block3_size(size) + 3) // 4
+
+
+def _layout(weight: Tensor) -> torch.memory_format:
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _stage(channels: int, width: int, depth: int, stride: int, reduction: int) -> nn.Sequential:

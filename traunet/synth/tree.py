@@ -19,6 +19,7 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
+from traunet import cores
 from traunet.config import Expression, SynthConfig
 from traunet.facs import DISFA_AUS
 from traunet.synth.acting import Performance, perform
@@ -57,7 +58,7 @@ def write_tree(
     try:
         partial.mkdir(parents=True)
         jobs = [(partial, config, subject, played[subject]) for subject in subjects]
-        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers or cores.available(), mp_context=get_context("spawn")) as pool:
             written = pool.map(_write_subject, jobs)
             for _ in tqdm(written, total=len(jobs), desc="rendering heads", unit="head", disable=not progress):
                 pass
