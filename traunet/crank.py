@@ -14,6 +14,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException
 from torch.utils.data import DataLoader
 
+from traunet.acceleration import precision
 from traunet.machine import Machine
 
 
@@ -36,6 +37,7 @@ def _trainer(epochs: int, machine: Machine) -> pl.Trainer:
         accelerator="gpu" if kind == "cuda" else kind,
         devices=machine.devices,
         strategy=_together(kind) if machine.devices > 1 else "auto",
+        precision=precision(machine.torch_device()),
         max_epochs=epochs,
         plugins=alone,
         logger=False,

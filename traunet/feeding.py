@@ -55,7 +55,10 @@ class Frames(Dataset):
 
 
 def loader(store: AlignedStore, labels: np.ndarray, draws: Iterable[Draw], machine: Machine) -> DataLoader:
-    """Decode the drawn batches, in other processes if the machine has some to spare."""
-    workers = machine.loading_processes()
+    """Decode the drawn batches, in other processes if the machine has some to spare.
+
+    Where a GPU waits for them, they come in memory that it can fetch from while it computes.
+    """
+    workers, gpu = machine.loading_processes(), machine.torch_device().type == "cuda"
     frames = Frames(store, labels)
-    return DataLoader(frames, sampler=draws, batch_size=None, num_workers=workers)  # pyright: ignore
+    return DataLoader(frames, sampler=draws, batch_size=None, num_workers=workers, pin_memory=gpu)  # pyright: ignore

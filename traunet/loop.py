@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from traunet import unfinished
+from traunet.acceleration import autocast, compiled, placed
 from traunet.crank import hush, turn
 from traunet.data.store import AlignedStore
 from traunet.feeding import loader
@@ -63,12 +64,14 @@ def outputs(
 @torch.inference_mode()
 def _outputs(net, store, rows, batch_size, machine) -> np.ndarray:
     device, training = machine.torch_device(), net.training
-    net.to(device).eval()
+    placed(net, device).eval()
     chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     draws = [(chunk, np.zeros(len(chunk), dtype=bool)) for chunk in chunks]
     try:
         batches = loader(store, np.zeros(len(store), dtype=np.float32), draws, machine)
-        return np.concatenate([net(images.to(device)).float().cpu().numpy() for images, _ in batches])
+        with autocast(device):
+            answers = [net(images.to(device, non_blocking=True)).float().cpu().numpy() for images, _ in batches]
+        return np.concatenate(answers)
     finally:
         net.train(training)
 
@@ -86,7 +89,7 @@ class Descent:
         """For the parameters that are not frozen."""
         trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
         return torch.optim.SGD(
-            trained, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+            trained, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
         )
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
@@ -174,6 +177,8 @@ class Adapter(pl.LightningModule):
         if place()[1] > 1:
             hush()
             share_batch_norm(self.net)
+        device = self.trainer.strategy.root_device  # to which Lightning is about to bring it
+        self.answer = compiled(placed(self.net, device), device)
         if self.label and place()[0] == 0:
             self.progress = Progress(self.label, len(self.rows), self.epochs, len(self.batches))
 
@@ -197,7 +202,7 @@ class Adapter(pl.LightningModule):
 
     def training_step(self, batch, _) -> torch.Tensor:
         images, labels = batch
-        loss = self.loss(self.net(images), labels)
+        loss = self.loss(self.answer(images), labels)
         self.losses.append(loss.detach())
         if self.progress:
             self.progress.batch()

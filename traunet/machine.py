@@ -1,15 +1,20 @@
 """Where the work is done: the device, its threads and processes. Nothing here is part of a run's name."""
 
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from traunet import cores
 
 DEVICES = ("cpu", "cuda", "mps")
+SHARED_MEMORY = Path("/dev/shm")  # of Linux; decoded batches pass through it
+BATCHES_OF_A_PROCESS = 3 * 64 * 3 * 224 * 224  # bytes: two ahead and one in hand, of the paper's size
+MANY = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Machine:
         """How many processes decode frames."""
         if self.workers is not None:
             return self.workers
-        return 0 if self.torch_device().type == "cpu" else min(8, cores.available())
+        return 0 if self.torch_device().type == "cpu" else min(MANY, cores.available(), _room_for_batches())
 
     def facts(self) -> dict[str, str | int | None]:
         """What to remember of it: no host name, user or path."""
@@ -68,3 +73,10 @@ class Machine:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def _room_for_batches() -> int:
+    """For how many loading processes shared memory has room: containers often have 64 MB of it."""
+    if not SHARED_MEMORY.is_dir():
+        return MANY
+    return max(1, shutil.disk_usage(SHARED_MEMORY).free // BATCHES_OF_A_PROCESS)
