@@ -43,11 +43,11 @@ def measure(
     model: ModelConfig = PAPER.model,
     size: int = PAPER.align.size,
     batch_size: int = 16,
-    rounds: int = 2,
+    rounds: int = 3,
     width: int = WIDTH,
     workers: int = 0,
 ) -> list[Figure]:
-    """Train TRA-Net for a few steps, in turn with the plain stack; 2 to 3 minutes on 2 cores.
+    """Train TRA-Net for a few steps, in turn with the plain stack; some 3 minutes on 2 cores.
 
     `width` is the plain stack's channels, `workers` how many processes decode pictures (0: the training itself).
     """

@@ -4,6 +4,7 @@ Decision: DISFA's landmarks probably count pixels from 1, as MATLAB does, so the
 """
 
 import functools
+import io
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ MISSING_LANDMARK = ("SN031", 3631)  # subject and 1-based frame of 4845; scaled 
 EXTRA_LANDMARK = "SN002"  # one landmark file more than frames
 BAD_STRETCH = ("SN030", 0.43, 0.49)  # subject, first and last share of the video whose landmarks are wrong
 FULL_LENGTH = 4845
+MAT_HEAD = b"MATLAB 5.0 MAT-file, written by traunet".ljust(116)
 
 
 def heads(n: int) -> tuple[str, ...]:
@@ -183,4 +185,7 @@ def _write_landmarks(folder: Path, subject: str, frame: int, points: np.ndarray,
 
 
 def _save_points(path: Path, points: np.ndarray) -> None:
-    scipy.io.savemat(path, {"pts": points + 1.0}, format="5")
+    content = io.BytesIO()
+    scipy.io.savemat(content, {"pts": points + 1.0}, format="5")
+    # SciPy writes the time into the file's head, and the same seed would give other bytes each time.
+    path.write_bytes(MAT_HEAD + content.getvalue()[len(MAT_HEAD) :])
