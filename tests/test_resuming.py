@@ -83,7 +83,12 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout):
     (checkout / "waiting").write_text("train-tranet-123")
     command = [sys.executable, *BOOK]
     book = subprocess.Popen(
-        command, cwd=checkout, env=clean_environment(checkout), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=checkout,
+        env=clean_environment(checkout),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # these tests may run under nohup
     )
     while "train-tranet-123" not in calls(checkout):
         time.sleep(0.1)
