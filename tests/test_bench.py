@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from traunet.bench.figure import Figure
@@ -60,6 +61,12 @@ def test_a_measurement_that_fails_leaves_the_former_figures(tmp_path):
         benchmark(tmp_path / "bench.json", {"one": fails})
     assert (tmp_path / "bench.json").read_text() == "former"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_figures_from_numpy_are_json_too(tmp_path):
+    figure = Figure("a rate", np.float64(9.0), "1/s", "another", np.float64(10.0), at_least=0.8)
+    benchmark(tmp_path / "bench.json", {"one": lambda _: [figure]})
+    assert json.loads((tmp_path / "bench.json").read_text())["figures"][0]["holds"] is True
 
 
 def test_a_figure_without_a_reference_is_still_json(tmp_path):

@@ -35,8 +35,8 @@ class Figure:
         """Whether the bar is met; None if there is none."""
         judged = self.ratio if self.of_ratio else self.value
         if self.at_least is not None:
-            return judged >= self.at_least
-        return None if self.at_most is None else judged <= self.at_most
+            return bool(judged >= self.at_least)  # NumPy's own truth is none that JSON knows
+        return None if self.at_most is None else bool(judged <= self.at_most)
 
     def row(self) -> dict[str, Any]:
         """For JSON and for the table of the book."""

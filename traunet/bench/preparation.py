@@ -49,10 +49,10 @@ Head = tuple[list[np.ndarray], np.ndarray]  # pictures (H, W, 3), and the landma
 def measure(
     scratch: Path,
     frames: int = 1000,
-    subjects: int = 4,
+    subjects: int = 2,
     size: int = 224,
     shape: tuple[int, int] = (768, 1024),
-    rounds: int = 3,
+    rounds: int = 2,
     codecs: tuple[str, ...] = tuple(CODECS),
     full: bool = False,
     heads: list[Head] | None = None,
