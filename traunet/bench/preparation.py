@@ -21,13 +21,14 @@ import numpy as np
 import pandas as pd
 
 from traunet import cores
+from traunet.bench.decoding import decode_part
 from traunet.bench.figure import Figure
 from traunet.config import AlignConfig, SynthConfig
-from traunet.data.aligning import Advance, Task, in_processes
+from traunet.data.aligning import Task, in_processes
 from traunet.data.disfa import Tree
 from traunet.data.preparing import prepare
 from traunet.data.progress import Progress
-from traunet.data.video import divide, numbered
+from traunet.data.video import divide
 from traunet.facs import DISFA_AUS
 from traunet.synth.tree import OFFICIAL_SUBJECTS, performances, scene
 
@@ -52,12 +53,12 @@ def measure(
     subjects: int = 2,
     size: int = 224,
     shape: tuple[int, int] = (768, 1024),
-    rounds: int = 2,
+    rounds: int = 3,
     codecs: tuple[str, ...] = tuple(CODECS),
     full: bool = False,
     heads: list[Head] | None = None,
 ) -> list[Figure]:
-    """Prepare trees of these codecs, the first also at a quarter and half of its length; in 1 to 3 minutes.
+    """Prepare trees of these codecs, the first also at a quarter and half of its length; in some 3 minutes.
 
     The first is what a synthetic tree is made of; DISFA's own is not known here. `full` takes all 27 subjects at
     full length, which takes some ten minutes and 6 GB of scratch. `heads` are filmed instead of rendered ones.
@@ -136,11 +137,6 @@ def _rounds(packets: list[av.Packet]) -> Iterator[tuple[int, av.Packet]]:
         turn += 1
 
 
-def decode_part(task: Task, advance: Advance) -> None:
-    """All that must be done to a stretch in any case: read and decode every packet."""
-    advance(sum(1 for _ in numbered(task.stretch)))
-
-
 def _decode_all(tree: Tree) -> np.ndarray:
     """What it costs to decode a tree and do nothing with it."""
     nothing, start = np.empty((0, 2, 3)), _spent()
@@ -173,7 +169,7 @@ def _rate_figure(codec: str, costs: list[np.ndarray], frames: int) -> Figure:
     ratios = np.array(
         [decoded / prepared for prepared, decoded in costs]
     )  # (rounds, 2): by the clock, by the cores
-    prepared, decoded = costs[int(np.argsort(ratios[:, 0])[len(costs) // 2])]
+    prepared, decoded = costs[int(np.argsort(ratios[:, 0])[(len(costs) - 1) // 2])]
     what, against = f"prepare frames of {codec} video", "decode them and nothing else"
     note = (
         f"{cores.available()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
