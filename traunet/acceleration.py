@@ -1,7 +1,7 @@
 """How each kind of device computes a network fastest, with nothing changed but the rounding.
 
-A CPU computes in single precision, uncompiled: there the same seed gives the same bits, and nine tenths of the time
-go into convolutions, which come from a library that a compiler would call as well.
+A CPU computes in single precision, uncompiled: there the same seed gives the same bits, and nine tenths of the
+time go into convolutions, which come from a library that a compiler would call as well.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Decoding and nothing else, in a module that loads as little as aligning does.
 
-The processes that decode start afresh and load what this file imports: anything more, and decoding would look slow and
-preparing fast.
+The processes that decode start afresh and load what this file imports: anything more, and decoding would look slow
+and preparing fast.
 """
 
 from traunet.data.aligning import Advance, Task
