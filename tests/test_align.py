@@ -6,7 +6,8 @@ import pytest
 import trees
 
 from traunet.config import AlignConfig
-from traunet.data.align import can_align, face_transform, nose_midpoint, target_points, transform_points, warp
+from traunet.data.align import can_align, face_transform, nose_midpoint, target_points, transform_points
+from traunet.data.resampling import warp
 from traunet.facs import CHIN, FLIP
 
 SIZES = (64, 96, 224)

@@ -15,19 +15,6 @@ def root(tmp_path: Path) -> Path:
     return trees.write_tree(tmp_path / "DISFA")
 
 
-def usable(tree, subject: str) -> list[bool]:
-    return tree.frames.loc[tree.frames["subject"] == subject, "usable"].tolist()
-
-
-def reasons(tree, subject: str) -> dict[int, str]:
-    kept_out = tree.frames[(tree.frames["subject"] == subject) & ~tree.frames["usable"]]
-    return dict(zip(kept_out["frame"], kept_out["reason"], strict=True))
-
-
-def cut(path: Path, share: float) -> None:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-
-
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -55,7 +42,7 @@ def test_frames_past_the_end_of_a_short_video_are_kept_out_and_warned_of(root):
     trees.write_video(trees.video_file(root, "SN001"), images)
     with pytest.warns(UserWarning, match=r"LeftVideoSN001_comp\.avi: 4 frames for 6 labels; the last 2 frames"):
         tree = read_tree(root)
-    assert reasons(tree, "SN001") == {5: "not decodable", 6: "not decodable"}
+    assert trees.reasons(tree, "SN001") == {5: "not decodable", 6: "not decodable"}
 
 
 def test_frames_without_labels_are_warned_of(root):
@@ -65,7 +52,7 @@ def test_frames_without_labels_are_warned_of(root):
     assert [str(one.message) for one in warned] == list(tree.notes)
     assert "3 landmark files of SN001 belong to no labelled frame and are ignored" in tree.notes[0]
     assert "6 frames for 3 labels; the last 3 frames are ignored" in tree.notes[1]
-    assert usable(tree, "SN001") == [True] * 3
+    assert trees.usable(tree, "SN001") == [True] * 3
 
 
 def test_many_missing_landmark_files_are_counted_and_warned_of(root):
@@ -73,7 +60,7 @@ def test_many_missing_landmark_files_are_counted_and_warned_of(root):
         trees.landmark_file(root, "SN006", frame).unlink()
     with pytest.warns(UserWarning, match=r"2 frames of SN006 have no landmark file \(the first is frame 2\)"):
         tree = read_tree(root)
-    assert reasons(tree, "SN006") == {2: "no landmarks", 5: "no landmarks"}
+    assert trees.reasons(tree, "SN006") == {2: "no landmarks", 5: "no landmarks"}
 
 
 def spoil_shape(path: Path) -> None:
@@ -97,7 +84,7 @@ def empty(path: Path) -> None:
 
 
 def halve(path: Path) -> None:
-    cut(path, 0.5)
+    trees.cut(path, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +102,11 @@ def test_a_damaged_landmark_file_costs_its_frame_and_is_named(root, spoil, compl
     spoil(trees.landmark_file(root, "SN001", 3))
     with pytest.warns(UserWarning, match=rf"SN001_0002_lm\.mat: .*{complaint}.*1 such frames of SN001") as warned:
         tree = read_tree(root)
-    assert reasons(tree, "SN001") == {3: "damaged landmarks"}
+    assert trees.reasons(tree, "SN001") == {3: "damaged landmarks"}
     assert [str(one.message) for one in warned] == list(tree.notes)
 
 
 def test_a_marked_frame_without_landmarks_is_counted_as_marked(root):
     trees.landmark_file(root, "SN001", 2).unlink()
     (root / "bad_frames.csv").write_text("subject,first,last\nSN001,2,2\n")
-    assert reasons(read_tree(root), "SN001") == {2: "marked bad"}
+    assert trees.reasons(read_tree(root), "SN001") == {2: "marked bad"}

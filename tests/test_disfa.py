@@ -18,19 +18,6 @@ def root(tmp_path: Path) -> Path:
     return trees.write_tree(tmp_path / "DISFA")
 
 
-def usable(tree, subject: str) -> list[bool]:
-    return tree.frames.loc[tree.frames["subject"] == subject, "usable"].tolist()
-
-
-def reasons(tree, subject: str) -> dict[int, str]:
-    kept_out = tree.frames[(tree.frames["subject"] == subject) & ~tree.frames["usable"]]
-    return dict(zip(kept_out["frame"], kept_out["reason"], strict=True))
-
-
-def cut(path: Path, share: float) -> None:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-
-
 def test_the_log_of_bad_frames_covers_4670_frames_of_official_subjects():
     assert sum(last - first + 1 for ranges in BAD_FRAMES.values() for first, last in ranges) == 4670
     assert set(BAD_FRAMES) <= set(SUBJECTS)
@@ -75,9 +62,9 @@ def test_names_match_without_regard_to_case(root):
 
 def test_the_hole_of_sn031_and_one_file_too_many_are_counted_without_a_warning(tmp_path):
     tree = read_tree(trees.write_tree(tmp_path / "DISFA", missing=[("SN031", 4)], extra=["SN001"]))
-    assert reasons(tree, "SN031") == {4: "no landmarks"}
+    assert trees.reasons(tree, "SN031") == {4: "no landmarks"}
     assert np.isnan(tree.landmarks["SN031"][3]).all()
-    assert usable(tree, "SN001") == [True] * 6
+    assert trees.usable(tree, "SN001") == [True] * 6
     assert tree.notes == ()
 
 
@@ -92,14 +79,14 @@ def test_the_report_counts_every_frame_once(tmp_path):
 def test_a_tree_that_ships_a_log_of_bad_frames_is_read_by_it(root):
     (root / "bad_frames.csv").write_text("subject,first,last\nSN001,2,3\nSN006,6,9\n")
     tree = read_tree(root)
-    assert reasons(tree, "SN001") == {2: "marked bad", 3: "marked bad"}
-    assert reasons(tree, "SN006") == {6: "marked bad"}
+    assert trees.reasons(tree, "SN001") == {2: "marked bad", 3: "marked bad"}
+    assert trees.reasons(tree, "SN006") == {6: "marked bad"}
 
 
 def test_the_official_log_counts_frames_from_one_and_includes_both_ends(tmp_path, monkeypatch):
     monkeypatch.setitem(BAD_FRAMES, "SN001", ((2, 4), (6, 600)))
     tree = read_tree(trees.write_tree(tmp_path / "DISFA", subjects=["SN001"]))
-    assert usable(tree, "SN001") == [True, False, False, False, True, False]
+    assert trees.usable(tree, "SN001") == [True, False, False, False, True, False]
 
 
 @pytest.mark.parametrize("content", ["who,from,to\nSN001,2,3\n", "subject,first,last\nSN001,three,4\n"])
@@ -197,7 +184,7 @@ def test_two_landmark_files_for_one_frame_are_an_error(root):
 
 @pytest.mark.parametrize("share", [0.0, 0.01])
 def test_an_empty_or_beheaded_video_is_an_error(root, share):
-    cut(trees.video_file(root, "SN006"), share)
+    trees.cut(trees.video_file(root, "SN006"), share)
     with pytest.raises(ValueError, match=r"LeftVideoSN006_comp\.avi: empty, truncated or not a video"):
         read_tree(root)
 
@@ -209,9 +196,9 @@ def test_a_file_that_is_no_video_is_an_error(root):
 
 
 def test_a_video_cut_short_costs_its_lost_frames(root):
-    cut(trees.video_file(root, "SN006"), 0.7)
+    trees.cut(trees.video_file(root, "SN006"), 0.7)
     with pytest.warns(UserWarning, match=r"LeftVideoSN006_comp\.avi: \d frames for 6 labels"):
         tree = read_tree(root)
-    kept = usable(tree, "SN006")
+    kept = trees.usable(tree, "SN006")
     assert kept == sorted(kept, reverse=True)
     assert 1 <= sum(kept) < 6

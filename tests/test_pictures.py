@@ -8,8 +8,9 @@ import trees
 
 from traunet.config import AlignConfig
 from traunet.data import pictures
-from traunet.data.align import face_transform, warp
+from traunet.data.align import face_transform
 from traunet.data.pictures import PLANAR, aligned_planes, encode_aligned
+from traunet.data.resampling import warp
 
 HEIGHT, WIDTH = 300, 400
 MATRIX = face_transform(trees.face_points((210, 120), 130.0, 0.2), AlignConfig(size=96))

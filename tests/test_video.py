@@ -47,7 +47,7 @@ def test_stretches_show_what_the_whole_shows(tmp_path, images, name, codec, opti
 @pytest.mark.parametrize(("name", "codec", "options"), CODECS)
 def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path, images, monkeypatch, name, codec, options):
     video = trees.write_video(tmp_path / name, images, codec=codec, options=options)
-    stretch, real = divide(video, 5)[2], video_module._opened
+    stretch, real = divide(video, 5)[2], video_module.opened
 
     class Misled:
         def __init__(self, container):
@@ -70,7 +70,7 @@ def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path, images, monkeyp
             return self.context.__exit__(*details)
 
     expected = shown(stretch)
-    monkeypatch.setattr(video_module, "_opened", Opened)
+    monkeypatch.setattr(video_module, "opened", Opened)
     assert shown(stretch) == expected
 
 

@@ -150,3 +150,16 @@ def write_tree(
         if subject in extra:
             write_landmarks(landmark_file(root, subject, frames + 1), points[-1])
     return root
+
+
+def usable(tree, subject: str) -> list[bool]:
+    return tree.frames.loc[tree.frames["subject"] == subject, "usable"].tolist()
+
+
+def reasons(tree, subject: str) -> dict[int, str]:
+    kept_out = tree.frames[(tree.frames["subject"] == subject) & ~tree.frames["usable"]]
+    return dict(zip(kept_out["frame"], kept_out["reason"], strict=True))
+
+
+def cut(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])

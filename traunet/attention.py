@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from traunet.data.align import warp
+from traunet.data.resampling import warp
 from traunet.facs import AUS, REGION_AUS
 from traunet.model.blocks import SpatialAttention
 

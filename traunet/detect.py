@@ -17,12 +17,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from traunet.config import AlignConfig
-from traunet.data.align import face_transform, warp
+from traunet.data.align import face_transform
+from traunet.data.resampling import warp
 from traunet.facs import AUS
 from traunet.landmarks import Box, DlibLandmarks, Face
 from traunet.media import Media, open_media, picture_writer, whole_or_nothing
 from traunet.overlay import NumberedFace, draw
-from traunet.runs import DamagedRunError, Run
+from traunet.runs import ADVICE, DamagedRunError, Run
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +94,7 @@ def load_network(run: Run) -> tuple["torch.nn.Module", AlignConfig]:
         net.load_state_dict(torch.load(run.checkpoint, map_location="cpu", weights_only=True))
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
         raise DamagedRunError(
-            f"{run.checkpoint}: does not hold the weights of this {run.variant}; "
-            f"delete the folder {run.path}, and it will be made again"
+            f"{run.checkpoint}: does not hold the weights of this {run.variant}; {ADVICE}"
         ) from error
     return net.eval(), run.align
 

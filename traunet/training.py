@@ -123,9 +123,10 @@ def fit(
 ) -> TrainResult:
     """Train a network on a split's training rows and choose the epoch.
 
-    Equal seeds give equal weights on the same kind of machine: batches and flips come from one generator, and two
-    networks trained with one seed see the same frames. The net itself is left as the last epoch made it. `resume`
-    is a file that keeps the state after each epoch, and from which an unfinished training goes on.
+    Equal seeds give equal weights on the same kind of machine: the batches and flips of an epoch come from one
+    generator, and two networks trained with one seed see the same frames. The net itself is left as the last epoch
+    made it. `resume` is a file that keeps the state after each epoch, and from which an unfinished training goes
+    on.
     Decision: the epoch is chosen on held-out training subjects where the split has some, else on the test fold, as
     the paper does it. Both scores are noted.
     """

@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import islice
@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 from traunet import cores
-from traunet.bench.decoding import decode_part
+from traunet.bench.decoding import decode_part, picture_part
 from traunet.bench.figure import Figure
 from traunet.config import AlignConfig, SynthConfig
-from traunet.data.aligning import Task, in_processes
+from traunet.data.aligning import Advance, Task, in_processes
 from traunet.data.disfa import Tree
 from traunet.data.preparing import prepare
 from traunet.data.progress import Progress
@@ -70,7 +70,7 @@ def measure(
     for number, codec in enumerate(codecs):
         tree = loop_tree(scratch / "tree", heads, frames, subjects, codec)
         rates = [_compare(tree, config, scratch / "store") for _ in range(rounds)]
-        figures.append(_rate_figure(codec, rates, len(tree.frames)))
+        figures += _rate_figures(codec, rates, len(tree.frames))
         if number == 0:
             figures += _growth_figures(heads, tree, codec, config, scratch)
         shutil.rmtree(tree.root)
@@ -137,12 +137,12 @@ def _rounds(packets: list[av.Packet]) -> Iterator[tuple[int, av.Packet]]:
         turn += 1
 
 
-def _decode_all(tree: Tree) -> np.ndarray:
-    """What it costs to decode a tree and do nothing with it."""
+def _decode_all(tree: Tree, work: Callable[[Task, Advance], None]) -> np.ndarray:
+    """What it costs to decode a tree, and do no more than `work` does with it."""
     nothing, start = np.empty((0, 2, 3)), _spent()
     tasks = (Task(part, nothing, 0, Path()) for video in tree.videos.values() for part in divide(video))
     with Progress("decoded", len(tree.frames), shown=False) as progress:
-        in_processes(decode_part, tasks, cores.available(), progress)
+        in_processes(work, tasks, cores.available(), progress)
     return _spent() - start
 
 
@@ -159,25 +159,31 @@ def _spent() -> np.ndarray:
 
 
 def _compare(tree: Tree, config: AlignConfig, out: Path) -> np.ndarray:
-    """The cost to prepare, and to decode alone, before and after: other work on the machine comes and goes."""
-    before = _decode_all(tree)
+    """The cost to prepare, to decode alone, and to decode to pictures; (3, 2): by the clock, of all cores.
+
+    Decoding alone is measured before and after: other work on the machine comes and goes.
+    """
+    before = _decode_all(tree, decode_part)
     prepared = _prepare_all(tree, config, out)
-    return np.stack([prepared, (before + _decode_all(tree)) / 2])
+    return np.stack([prepared, (before + _decode_all(tree, decode_part)) / 2, _decode_all(tree, picture_part)])
 
 
-def _rate_figure(codec: str, costs: list[np.ndarray], frames: int) -> Figure:
-    ratios = np.array(
-        [decoded / prepared for prepared, decoded in costs]
-    )  # (rounds, 2): by the clock, by the cores
-    prepared, decoded = costs[int(np.argsort(ratios[:, 0])[(len(costs) - 1) // 2])]
-    what, against = f"prepare frames of {codec} video", "decode them and nothing else"
-    note = (
-        f"{cores.available()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
-        f"{ratios[:, 0].max():.2f}; counted in seconds of all cores {np.median(ratios[:, 1]):.2f}"
-    )
-    seconds = sum(float(cost[0, 0] + 2 * cost[1, 0]) for cost in costs)
-    rates = frames / prepared[0], frames / decoded[0]
-    return Figure(what, rates[0], "frames/s", against, rates[1], AT_LEAST, seconds=seconds, note=note)
+def _rate_figures(codec: str, costs: list[np.ndarray], frames: int) -> list[Figure]:
+    """Preparing beside decoding alone, which has the bar, and beside decoding to pictures."""
+    every = np.stack(costs)  # (rounds, 3, 2)
+    made = []
+    for against, way in (("decode them and nothing else", 1), ("decode them to RGB pictures", 2)):
+        ratios = every[:, way] / every[:, 0]  # (rounds, 2)
+        middle = every[int(np.argsort(ratios[:, 0])[(len(costs) - 1) // 2]), :, 0]
+        note = (
+            f"{cores.available()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
+            f"{ratios[:, 0].max():.2f}; counted in seconds of all cores {np.median(ratios[:, 1]):.2f}"
+        )
+        seconds = float(every[:, (0, way), 0].sum())
+        rates, bar = frames / middle, AT_LEAST if way == 1 else None
+        what = f"prepare frames of {codec} video"
+        made.append(Figure(what, rates[0], "frames/s", against, rates[way], bar, seconds=seconds, note=note))
+    return made
 
 
 def _growth_figures(heads: list[Head], tree: Tree, codec: str, config: AlignConfig, scratch: Path) -> list[Figure]:

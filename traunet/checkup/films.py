@@ -1,13 +1,12 @@
 """Videos, decoded to their very end: what a header says of a file is no proof of what is in it."""
 
 from collections.abc import Callable, Collection
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-from av.error import FFmpegError
+
+from traunet.data.video import numbered, opened, whole
 
 
 @dataclass(frozen=True)
@@ -46,49 +45,13 @@ def watch(video: Path, wanted: Collection[int] = (), see: Watcher | None = None)
     One thread, one frame in memory at a time. A damaged frame keeps its number. Raises ValueError for what is no
     video, FileNotFoundError if there is none.
     """
-    times = _times(video)
-    shown_at = sorted(time for time in times if time is not None)
-    numbers = {time: number for number, time in enumerate(shown_at, start=1)}
-    sound: set[int] = set()
-    with _opened(video) as container:
+    stretch, sound = whole(video), set[int]()
+    for number, frame in numbered(stretch):
+        sound.add(number)
+        if see and number in wanted:
+            see(number, frame.to_ndarray(format="rgb24"))
+    damaged = tuple(number for number in range(1, stretch.frames + 1) if number not in sound)
+    with opened(video) as container:
         stream = container.streams.video[0]
-        for frame in _frames(container, stream):
-            number = len(sound) + 1 if frame.pts is None else numbers.get(frame.pts, len(sound) + 1)
-            sound.add(number)
-            if see and number in wanted:
-                see(number, frame.to_ndarray(format="rgb24"))
-        damaged = tuple(number for number in range(1, len(times) + 1) if number not in sound)
         about = (stream.width, stream.height, float(stream.average_rate or 0), stream.codec_context.name)
-        return Film(video, *about, promised=stream.frames, stored=len(times), damaged=damaged)
-
-
-@contextmanager
-def _opened(video: Path):
-    """Open for decoding in one thread, since the videos are read side by side, and with nothing patched up."""
-    if not video.is_file():
-        raise FileNotFoundError(f"{video}: no such video; restore the file")
-    try:
-        container = av.open(str(video))
-    except (FFmpegError, OSError) as error:
-        raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
-    with container:
-        if not container.streams.video:
-            raise ValueError(f"{video}: holds no picture stream; give a video")
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        stream.codec_context.options = {"err_detect": "explode"}
-        yield container
-
-
-def _times(video: Path) -> list[int | None]:
-    with _opened(video) as container:
-        return [packet.pts for packet in container.demux(video=0) if packet.size]
-
-
-def _frames(container, stream):
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except FFmpegError:
-            continue
-        yield from (frame for frame in frames if not frame.is_corrupt)
+        return Film(video, *about, promised=stream.frames, stored=stretch.frames, damaged=damaged)

@@ -6,13 +6,11 @@ landmark located in the middle of the lower jaw close the bottom of the frame. B
 can keep unchanged, and the face was put straight." (section 4.1)
 
 Pixels are counted from 0 and coordinates name pixel centres: a picture of W pixels is mirrored about (W - 1) / 2.
-The warp itself, `warp`, stands in `resampling` and belongs here too.
 """
 
 import numpy as np
 
 from traunet.config import AlignConfig
-from traunet.data.resampling import warp as warp
 from traunet.facs import CHIN, NOSE_ROOT, NOSE_TIP
 
 MIN_FACE = 1.0  # source pixels from the nose's midpoint to the chin, below which there is no face to align

@@ -126,7 +126,8 @@ def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
     frames = _judged(tree, every > 0)
     if not every.any():
         counts = count_reasons(frames).loc["all"].to_dict()
-        raise ValueError(f"{tree.root}: not one frame can be used ({counts}); check its videos and landmarks")
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        raise ValueError(f"{tree.root}: not one frame can be used ({told}); check its videos and landmarks")
     _warn_undecodable(tree, frames)
     frames.assign(offset=np.cumsum(every) - every, length=every).to_parquet(folder / FRAMES, index=False)
     content = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())

@@ -39,8 +39,11 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,f
 
 
 @contextmanager
-def _opened(video: Path):
-    """Open a video for decoding in one thread: FFmpeg's own threads stall when several processes decode."""
+def opened(video: Path):
+    """Open a video for decoding in one thread: FFmpeg's own threads stall when several processes decode.
+
+    Nothing damaged is patched up. Raises FileNotFoundError or ValueError for what is no video.
+    """
     if not video.is_file():
         raise FileNotFoundError(f"{video}: no such video; restore the file or correct the path")
     try:
@@ -65,7 +68,7 @@ def _packets(container) -> Iterator[av.Packet]:
 
 def _index(video: Path) -> tuple[list[int | None], list[bool]]:
     """Time of every packet, and whether it is a key frame: read without decoding."""
-    with _opened(video) as container:
+    with opened(video) as container:
         told = [(packet.pts, packet.is_keyframe) for packet in _packets(container)]
     return [time for time, _ in told], [key for _, key in told]
 
@@ -138,7 +141,7 @@ def all_before(stretch: Stretch) -> Stretch:
 
 def _decoded(stretch: Stretch) -> Iterator[av.VideoFrame]:
     """Yield the sound frames of the packets of a stretch, in the order of time."""
-    with _opened(stretch.video) as container:
+    with opened(stretch.video) as container:
         for packet in chain(_sought(container, stretch), [None]):
             try:
                 frames = container.streams.video[0].decode(packet)
