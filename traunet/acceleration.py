@@ -1,7 +1,8 @@
 """How each kind of device computes a network fastest, with nothing changed but the rounding.
 
-A CPU computes in single precision, uncompiled: there the same seed gives the same bits, and nine tenths of the
-time go into convolutions, which come from a library that a compiler would call as well.
+A CPU computes in single precision, uncompiled: there the same seed gives the same bits, and four fifths of the
+time go into convolutions, which come from a library that a compiler would call as well. Measured on two cores, at
+full size: three minutes of compiling, and then steps that are a tenth slower.
 """
 
 from collections.abc import Callable
