@@ -251,7 +251,10 @@ def main() -> int:
     found = faults(given.site, given.shots)
     print(*found, sep="\n", end="\n" if found else "")
     took = min(seconds_to_load(given.site) for _ in range(3))
-    print(f"{len(pages_of(given.site))} pages, {len(found)} faults, {megabytes(given.site):.1f} MB, first page {took:.2f} s")
+    print(
+        f"{len(pages_of(given.site))} pages, {len(found)} faults, {megabytes(given.site):.1f} MB, "
+        f"first page {took:.2f} s"
+    )
     return 1 if found else 0
 
 

@@ -17,9 +17,11 @@ from traunet.chromium import NoBrowserError, browser, browser_path, served
 
 PAGE = "book/intro.html"
 TABLE = """<table border="1" class="dataframe">
-<thead><tr style="text-align: right;"><th></th><th>F1</th><th>change</th></tr><tr><th>network</th><th></th><th></th></tr></thead>
+<thead><tr style="text-align: right;"><th></th><th>F1</th><th>change</th></tr>
+<tr><th>network</th><th></th><th></th></tr></thead>
 <tbody><tr><th>middle</th><td>51.3 %</td><td>+1.2</td></tr><tr><th>none</th><td>–</td><td>–</td></tr>
-<tr><th>best</th><td>100.0 %</td><td>−3.4</td></tr><tr><th>least</th><td>9.9 %</td><td>+0.5</td></tr></tbody></table>"""
+<tr><th>best</th><td>100.0 %</td><td>−3.4</td></tr>
+<tr><th>least</th><td>9.9 %</td><td>+0.5</td></tr></tbody></table>"""
 SPANS = """<table border="1" class="dataframe"><thead><tr><th>source</th><th>network</th><th>F1</th></tr></thead>
 <tbody><tr><th rowspan="2">ours</th><th>a</th><td>1</td></tr><tr><th>b</th><td>3</td></tr>
 <tr><th>printed</th><th>a</th><td>2</td></tr></tbody></table>"""
@@ -128,7 +130,9 @@ def test_search_finds_a_word_of_a_title_and_an_empty_index_is_found_out(chromium
     site = spoilt()
     with served(site) as address:
         assert look.search_faults(chromium, address, site) == []
-        (site / "searchindex.js").write_text('Search.setIndex({"docnames":[],"filenames":[],"titles":[],"terms":{},')
+        (site / "searchindex.js").write_text(
+            'Search.setIndex({"docnames":[],"filenames":[],"titles":[],"terms":{},'
+        )
         assert look.search_faults(chromium, address, site)[0].startswith("search: ")
 
 
@@ -167,8 +171,10 @@ def test_a_table_sorts_by_its_numbers_by_keyboard_and_back(tab):
     assert head.all_inner_texts() == ["network", "F1", "change"]
     first = rows(tab, 0)
     head.nth(1).get_by_role("button").focus()
-    for names, state in ((["best", "middle", "least", "none"], "descending"),
-                         (["least", "middle", "best", "none"], "ascending")):
+    for names, state in (
+        (["best", "middle", "least", "none"], "descending"),
+        (["least", "middle", "best", "none"], "ascending"),
+    ):
         tab.keyboard.press("Enter")
         assert [row.split()[0] for row in rows(tab, 0)] == names
         assert head.nth(1).get_attribute("aria-sort") == state

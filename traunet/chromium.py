@@ -17,8 +17,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # Only pages that this project wrote are opened; a sandbox of its own needs rights that containers lack.
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 MISSING = (
-    "no Chromium found (looked for {names} in PATH); install it, on Debian with: apt-get install chromium, on Ubuntu "
-    "with: snap install chromium, or name another in TRAUNET_CHROMIUM"
+    "no Chromium found (looked for {names} in PATH); install it, on Debian with: apt-get install chromium, on "
+    "Ubuntu with: snap install chromium, or name another in TRAUNET_CHROMIUM"
 )
 
 

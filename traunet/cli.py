@@ -231,7 +231,9 @@ def _pdf(given: argparse.Namespace) -> Made:
     workspace = _workspace(given)
     site = workspace.folder / "site"
     title = publish.read_settings(PROJECT / "_config.yml")["title"]
-    made = printing.print_book(site / "html", publish.pages(), site / "traunet.pdf", title, publish.banner(workspace))
+    made = printing.print_book(
+        site / "html", publish.pages(), site / "traunet.pdf", title, publish.banner(workspace)
+    )
     return Made([made.path], note=f"{made.pages} pages, {made.chapters} chapters")
 
 

@@ -1,7 +1,7 @@
-"""How a notebook shows a figure: lines and letters as vectors (SVG), photographs as pixels, two for each of the page.
+"""How a notebook shows a figure: lines and letters as vectors (SVG), photographs with twice the page's pixels.
 
-Measured on this book's figures: scores take 30 to 90 KB as SVG and 45 to 180 KB at 2x; faces at 2x take 0.2 to 2 MB
-as PNG, and less as JPEG once they are larger than some 100 px.
+Measured on this book's figures: scores take 30 to 90 KB as SVG and 45 to 180 KB at 2x; faces at 2x take 0.2 to
+2 MB as PNG, and less as JPEG once they are larger than some 100 px.
 """
 
 import sys
@@ -43,7 +43,10 @@ def holds_photographs(figure: Figure) -> bool:
 
 def _printed(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = BytesIO()
-    style = {"svg.hashsalt": "traunet", "savefig.facecolor": "white"}  # the same file again; a light card in the dark
+    style = {
+        "svg.hashsalt": "traunet",
+        "savefig.facecolor": "white",
+    }  # the same file again; a light card in the dark
     with rc_context(style):
         figure.savefig(buffer, format=kind, bbox_inches="tight", **options)
     return buffer.getvalue()

@@ -1,7 +1,7 @@
 """The book as one PDF: Chromium prints every page of the built site, in reading order, and pypdf joins them.
 
-Light colours, everything opened, no navigation; a title page with the contents, a bookmark a chapter, numbered pages
-that each bear the banner's words, and links between chapters that lead to the chapter in the file.
+Light colours, everything opened, no navigation; a title page with the contents, a bookmark a chapter, numbered
+pages that each bear the banner's words, and links between chapters that lead to the chapter in the file.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ WIDTH = 700  # CSS pixels between A4's margins; what is wider is made smaller, t
 MARGINS = {"top": "14mm", "bottom": "18mm", "left": "12mm", "right": "12mm"}
 PATIENCE = 60_000  # milliseconds
 PRINT = """
-.bd-header-announcement, .bd-sidebar, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .header-article,
-.prev-next-footer, .bd-footer, .bd-footer-content, .headerlink, .copybtn, #jb-print-docs-body, #pst-back-to-top,
-#pst-skip-link, .tocsection, .launch-offers { display: none !important; }
+.bd-header-announcement, .bd-sidebar, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article,
+.header-article, .prev-next-footer, .bd-footer, .bd-footer-content, .headerlink, .copybtn, #jb-print-docs-body,
+#pst-back-to-top, #pst-skip-link, .tocsection, .launch-offers { display: none !important; }
 .bd-main, .bd-content, .bd-article-container, .bd-article, .bd-page-width, .bd-container, .bd-container__inner {
   display: block !important; margin: 0 !important; max-width: none !important; padding: 0 !important; }
 html { font-size: 13px; scroll-padding: 0; }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 MATHJAX = "_static/mathjax"
 UNUSED = {
-    f"{MATHJAX}/[lmns]*.js": "other ways to start MathJax; pages start it with tex-chtml.js, which holds all it needs",
+    f"{MATHJAX}/[lmns]*.js": "other ways to start MathJax; pages start it with tex-chtml.js",
     f"{MATHJAX}/core.js": "a part of tex-chtml.js",
     f"{MATHJAX}/tex-[ms]*.js": "bundles for other inputs and outputs",
     f"{MATHJAX}/tex-chtml-*.js": "bundles that speak, and that hold every extension of TeX at once",
@@ -21,7 +21,7 @@ UNUSED = {
     f"{MATHJAX}/output/chtml/fonts/tex.js": "a part of tex-chtml.js",
     f"{MATHJAX}/input/mml*": "formulas as MathML; ours are TeX",
     f"{MATHJAX}/input/asciimath*": "formulas as AsciiMath; ours are TeX",
-    f"{MATHJAX}/input/tex*.js": "parts of tex-chtml.js; input/tex/extensions stays, from which it fetches rare macros",
+    f"{MATHJAX}/input/tex*.js": "parts of tex-chtml.js; input/tex/extensions stays, for rare macros",
     "_static/**/*.map": "for those who debug the theme",
     "_static/**/*.LICENSE.txt.map": "the same",
     "_static/scripts/fontawesome.js*": "the icons as a script; pages take them from the font",

@@ -3,7 +3,7 @@
 ```{cite-this} xia2020upper
 ```
 
-Nothing is typed twice: the companion comes from `CITATION.cff`, the paper from the named entry of `references.bib`.
+Nothing is typed twice: the companion comes from `CITATION.cff`, the paper from an entry of `references.bib`.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The site works with the network unplugged: what would ask it, or ship much for nothing, is left out of every page.
+"""The site works with the network unplugged: what would ask it, or ship much for nothing, is on no page.
 
-Jupyter Book always loads sphinx-thebe, which runs cells on a server elsewhere. The theme ships its icons as a font and
-once more as a script of 1.5 MB; `templates/` keeps the font.
+Jupyter Book always loads sphinx-thebe, which runs cells on a server elsewhere. The theme ships its icons as a font
+and once more as a script of 1.5 MB; `templates/` keeps the font.
 """
 
 from pathlib import Path
