@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
@@ -106,8 +107,9 @@ def opened(chromium: Browser, address: str, seen: Visit, width: int, scheme: str
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             seen.add(f"console error: {message.text}")
 
+    colours: Any = scheme
     context = chromium.new_context(
-        viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": width, "height": HEIGHT}, color_scheme=colours, reduced_motion="reduce"
     )
     context.set_default_timeout(PATIENCE)
     context.route("**/*", within)
@@ -242,7 +244,7 @@ def _short(url: str, address: str) -> str:
 
 def main() -> int:
     """The command: faults line by line, then size and time; 1 if there are any."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("site", type=Path)
     parser.add_argument("--shots", type=Path, metavar="DIR", help="write every page as pictures, in four views")
     given = parser.parse_args()

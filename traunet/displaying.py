@@ -43,7 +43,7 @@ def holds_photographs(figure: Figure) -> bool:
 
 def _printed(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = BytesIO()
-    style = {
+    style: Any = {
         "svg.hashsalt": "traunet",
         "savefig.facecolor": "white",
     }  # the same file again; a light card in the dark
