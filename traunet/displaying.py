@@ -43,10 +43,8 @@ def holds_photographs(figure: Figure) -> bool:
 
 def _printed(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = BytesIO()
-    style: Any = {
-        "svg.hashsalt": "traunet",
-        "savefig.facecolor": "white",
-    }  # the same file again; a light card in the dark
+    # The same figure is the same file; in the dark it lies on a light card.
+    style: Any = {"svg.hashsalt": "traunet", "savefig.facecolor": "white"}
     with rc_context(style):
         figure.savefig(buffer, format=kind, bbox_inches="tight", **options)
     return buffer.getvalue()

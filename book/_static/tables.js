@@ -142,7 +142,9 @@
       alignNumbers(table);
       if (table.matches(".best-high, .best-low")) markBest(table, table.matches(".best-high"));
       if (table.matches(".sortable, .cell_output table")) makeSortable(table);
-      table.querySelectorAll("tbody th").forEach((head) => head.classList.toggle("long", head.textContent.length > 12));
+      table.querySelectorAll("tbody th, tbody td").forEach((cell) => {
+        cell.classList.toggle("long", cell.textContent.trim().length > 12);
+      });
       makeScrollable(table);
     });
   });
