@@ -1,6 +1,7 @@
 # make book [PROFILE=demo] [DISFA=dir] [WEIGHTS=file]   everything, from nothing to build/<profile>/site/html
 #           [MACHINES=slurm|kubernetes|dir]             on a cluster (book/machines.md); dir: settings of your own
 # make plan [...]     what `make book` would do, and why
+# make pdf [...]      the book as one file, build/<profile>/site/traunet.pdf (needs Chromium)
 # make test           everything that proves it        make check    style, types, layers
 # make lab            JupyterLab on notebooks/         make format   lay out the source
 # make bench          speed and memory, measured here   (then `make book` shows them)
@@ -25,10 +26,13 @@ endif
 ON = $(if $(MACHINES),--machines "$(MACHINES)")
 OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-.PHONY: book plan test bench check format lab lock clean
+.PHONY: book pdf plan test bench check format lab lock clean
 
 book: $(READY)
 	@$(PYTHON) -m traunet book $(OPTIONS) $(ON)
+
+pdf: book
+	@$(PYTHON) -m traunet pdf $(OPTIONS)
 
 plan: $(READY)
 	@$(PYTHON) -m traunet book $(OPTIONS) $(ON) --dry-run

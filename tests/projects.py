@@ -71,7 +71,8 @@ def executed(notebook: NotebookNode) -> NotebookNode:
 def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None = None) -> Path:
     """Write the project with the real front doors, `_config.yml` and the book's extension."""
     (root / "notebooks").mkdir(parents=True)
-    shutil.copy(PROJECT / "_config.yml", root)
+    for file in ("_config.yml", "CITATION.cff"):
+        shutil.copy(PROJECT / file, root)
     for folder in ("_ext", "_static"):
         shutil.copytree(PROJECT / "book" / folder, root / "book" / folder)
     (root / "book" / "intro.md").write_text(prose)

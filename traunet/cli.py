@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     notebook = add("notebook", _notebook, "execute one notebook of the book")
     notebook.add_argument("name", help="such as 01_data")
     add("site", _site, "build the site from the executed notebooks")
+    add("pdf", _pdf, "print the built site as one PDF; needs Chromium")
     book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
     book.add_argument("--cores", type=_count, help="(default: all)")
     book.add_argument(
@@ -222,6 +223,18 @@ def _site(given: argparse.Namespace) -> Made:
     from traunet.publish import publish
 
     return Made([publish(_workspace(given))], "results")
+
+
+def _pdf(given: argparse.Namespace) -> Made:
+    from traunet import printing, publish
+
+    workspace = _workspace(given)
+    site = workspace.folder / "site"
+    title = publish.read_settings(PROJECT / "_config.yml")["title"]
+    made = printing.print_book(
+        site / "html", publish.pages(), site / "traunet.pdf", title, publish.banner(workspace)
+    )
+    return Made([made.path], note=f"{made.pages} pages, {made.chapters} chapters")
 
 
 def _book(given: argparse.Namespace) -> Made | None:

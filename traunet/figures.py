@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from traunet import displaying
 from traunet.colours import REGION_COLOURS
 from traunet.config import VARIANTS
 from traunet.facs import ACTION_UNITS, AUS, REGION_AUS, REGIONS
@@ -62,6 +63,7 @@ def drawn(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
         with plt.rc_context(STYLE):
             figure = draw(*args, **kwargs)
         plt.close(figure)
+        displaying.settle()
         return figure
 
     return styled

@@ -16,7 +16,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from traunet import chapters, leaks, site
+from traunet import chapters, leaks, site, trimming
 from traunet.keeping import replaced
 from traunet.workspace import PROJECT, Workspace
 
@@ -31,7 +31,7 @@ class BuildError(ValueError):
 
 def pages(project: Path = PROJECT) -> list[str]:
     """Every page of `_toc.yml`, by its path without a suffix, in reading order."""
-    found = list(_files(_settings(project / "_toc.yml")))
+    found = list(_files(read_settings(project / "_toc.yml")))
     outside = [page for page in found if Path(page).is_absolute() or ".." in Path(page).parts]
     if outside:
         raise BuildError(
@@ -40,7 +40,7 @@ def pages(project: Path = PROJECT) -> list[str]:
     return found
 
 
-def _settings(path: Path) -> dict:
+def read_settings(path: Path) -> dict:
     """What a YAML file says: texts, numbers, lists and names, never objects, which could run code."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -88,11 +88,12 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     if workspace.bench.is_file():
         shutil.copy(workspace.bench, out / RESULTS)
     shutil.copy(project / "_toc.yml", out)
+    shutil.copy(project / "CITATION.cff", out)
     _stage_notebooks(workspace, out, project)
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]
     if missing:
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")
-    config = _marked(_settings(project / "_config.yml"), banner(workspace))
+    config = _marked(read_settings(project / "_config.yml"), banner(workspace))
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return out
 
@@ -162,7 +163,8 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
 
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
-        found = site.faults(build(staged, out), pages(project), text)
+        trimming.trim(build(staged, out))
+        found = site.faults(out, pages(project), text)
         private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
         told = leaks.faults(out, private, leaks.private_names())
         if found:

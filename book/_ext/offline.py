@@ -1,0 +1,28 @@
+"""The site works with the network unplugged: what would ask it, or ship much for nothing, is on no page.
+
+Jupyter Book always loads sphinx-thebe, which runs cells on a server elsewhere. The theme ships its icons as a font
+and once more as a script of 1.5 MB; `templates/` keeps the font.
+"""
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+REMOTE = "sphinx_thebe"
+HERE = Path(__file__).parent
+
+
+def leave_out(app: Sphinx, config) -> None:
+    """Forget what sphinx-thebe asked for, and put our templates before the theme's."""
+    for name, listeners in app.events.listeners.items():
+        app.events.listeners[name] = [one for one in listeners if not one.handler.__module__.startswith(REMOTE)]
+    app.registry.css_files = [file for file in app.registry.css_files if "thebe" not in file[0]]
+    config.templates_path.append(str(HERE / "templates"))
+    config.html_context.setdefault("default_mode", "auto")  # else the theme's own script complains
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", leave_out, priority=999)
+    app.add_css_file("site.css")
+    app.add_js_file("tables.js", defer="defer")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
