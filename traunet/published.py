@@ -1,5 +1,6 @@
-"""The paper's printed tables and DISFA's published statistics, as typed into `data/published/`."""
+"""The paper's printed tables and claims and DISFA's published statistics, as typed into `data/published/`."""
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,24 @@ def table1(folder: Path = FOLDER) -> pd.DataFrame:
 def table2(folder: Path = FOLDER) -> pd.DataFrame:
     """Table 2, "F1-frame for different variants of TRA-Net", and Table 1's TRA-Net as its last row, in percent."""
     return read("table2", folder)
+
+
+def tolerances(folder: Path = FOLDER) -> pd.DataFrame:
+    """By how many points a score may differ from the printed one, by metric and score, each with its reason."""
+    return read("tolerances", folder)
+
+
+def claims(folder: Path = FOLDER) -> pd.DataFrame:
+    """The paper's claims: quoted, with their place, what would bear them out, and the numbers that show it."""
+    return read("claims", folder)
+
+
+def digest(folder: Path = FOLDER) -> str:
+    """A hash of everything typed into the folder: results hang on it as they hang on the library's source."""
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("*.csv")):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
 
 
 def base_rates(folder: Path = FOLDER) -> pd.DataFrame:
