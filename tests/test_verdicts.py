@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from fakes import fake_runs
@@ -61,8 +62,9 @@ def test_other_data_or_other_settings_are_never_judged(numbers, profile, dataset
 
 def test_what_came_out_is_shown_though_it_is_not_judged(here):
     table = pd.read_csv(here / "verdicts.csv")
-    assert table[["ours", "difference"]].notna().all(axis=None)
-    assert (table["ours"] - table["published"] - table["difference"]).abs().max() < 1e-3
+    assert table[["ours", "difference"]].notna().to_numpy().all()
+    off = (table["ours"] - table["published"] - table["difference"]).to_numpy()
+    assert np.abs(off).max() < 1e-3
 
 
 def test_the_printed_numbers_themselves_are_reproduced(numbers):
@@ -92,14 +94,14 @@ def test_a_score_that_is_not_defined_is_not_reproduced(numbers):
 def test_the_verdicts_are_counted_for_the_prose(papers, numbers):
     table = pd.read_csv(papers / "verdicts.csv")
     counted = {name: numbers[f"summary.verdicts.{name.replace(' ', '_')}"].value for name in VERDICTS}
-    assert counted == {name: int((table["verdict"] == name).sum()) for name in VERDICTS}
+    assert counted == {name: table["verdict"].tolist().count(name) for name in VERDICTS}
     assert sum(counted.values()) == numbers["summary.verdicts.all"].value == 72
 
 
 def test_every_tolerance_has_its_reason_and_separates_what_the_paper_separates():
     table = published.tolerances()
     assert {(m, s) for m, s in zip(table["metric"], table["score"], strict=True)} == set(verdicts.tolerances())
-    assert (table["reason"].str.len() > 60).all()
+    assert min(len(reason) for reason in table["reason"]) > 60
     printed = published.table2().set_index("variant")["Avg"]
     step = (printed["tranet"] - printed.drop("tranet")).min()
     assert 2 * verdicts.tolerance("f1", "Avg") < step
@@ -168,7 +170,7 @@ def test_every_number_that_a_claim_shows_is_among_the_results(papers, numbers):
 
 
 def test_claims_about_networks_that_were_not_trained_are_left_out(tmp_path):
-    out = report.write(fake_runs(("tranet",)), tmp_path / "results", **PAPERS)
+    out = report.write(fake_runs(("tranet",)), tmp_path / "results", profile="paper", dataset="DISFA")
     left = set(published.claims()["claim"]) - set(pd.read_csv(out / "claims.csv")["claim"])
     assert {"hard_masks", "no_residual", "lower_face"} <= left
     assert "full_f1" not in left

@@ -37,7 +37,7 @@ def from_print() -> dict[str, float]:
     follows = pd.concat([published.audit_averages(table.reset_index()), _variants()])["follows"]
     return {
         **found,
-        f"{PREFIX}.averages.wrong": int((~follows).sum()),
+        f"{PREFIX}.averages.wrong": follows.tolist().count(False),
         f"{PREFIX}.averages.rows": len(follows),
         f"{PREFIX}.always_no": round(100 - float(published.base_rates().loc[3, list(AUS)].mean()), 4),
         f"{PREFIX}.parameters": readings.TAKEN.version1 / 1e6,
@@ -121,7 +121,7 @@ def judge(numbers: Mapping[str, Number], profile: str, dataset: str) -> pd.DataF
     """
     values = {key: number.number for key, number in numbers.items()}
     claims = published.claims()
-    known = claims[[all(key in values for key in keys(found)) for found in claims["found"]]]
+    known = claims.loc[[all(key in values for key in keys(found)) for found in claims["found"]]]
     rows = known.to_dict("records")
     words = [_verdict(row["claim"], row["rests_on"], values, comparable(profile, dataset)) for row in rows]
     return known.assign(verdict=words)

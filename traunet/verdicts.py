@@ -15,9 +15,9 @@ FULL = "tranet"
 PLACE = ["table", "metric", "variant", "score"]
 COLUMNS = [*PLACE, "published", "ours", "difference", "tolerance", "verdict", "key"]  # key: ours, in results.json
 
-# Decision: the paper prints one number a cell, from one training, with no interval and no repetition, so how far
+# Decision: the paper prints one number a cell, without an interval and without a word on repetition, so how far
 # two trainings of its network lie apart on DISFA is not known, and not measured here. The tolerances are taken
-# from its own text instead: half of the smallest step from which it draws a conclusion. They stand in
+# from its own text instead: less than half of the smallest step from which it draws a conclusion. They stand in
 # data/published/tolerances.csv, each with its reason, and were written before anything was trained on DISFA.
 # Others considered: our interval over people (moves with what came out, so it is not stated beforehand), the
 # rounding of the print (0.05, which no second training meets), a round number (rests on nothing).
@@ -105,6 +105,6 @@ def _row(place: Place, numbers: Mapping[str, Number], may_judge: bool) -> dict:
 
 def counts(judged: pd.DataFrame) -> dict[str, int]:
     """How many printed numbers got each verdict, by key, and how many there are."""
-    found = judged["verdict"].value_counts()
-    by_verdict = {f"summary.verdicts.{name.replace(' ', '_')}": int(found.get(name, 0)) for name in VERDICTS}
+    found = judged["verdict"].tolist()
+    by_verdict = {f"summary.verdicts.{name.replace(' ', '_')}": found.count(name) for name in VERDICTS}
     return {**by_verdict, "summary.verdicts.all": len(judged)}

@@ -87,7 +87,7 @@ class Reproduced(Tables):
         body = []
         for row in self.rows("verdicts"):
             place = [f"{row['table']}, {METRICS[row['metric']]}", VARIANTS[row["variant"]].title, row["score"]]
-            pair = [shown(key, numbers) for key in (printed_key(row["key"]), row["key"])]
+            pair = [f"{float(row['published']):.1f}", shown(row["key"], numbers)]
             difference = f"{float(row['difference']):+.1f}" if row["difference"] else UNDEFINED
             body.append([*place, *pair, difference, row["tolerance"], verdict(row["verdict"])])
         return [table(head, body, "reproduced")]
@@ -103,7 +103,8 @@ class SideBySide(Tables):
         name, metric = (*self.arguments, "f1")[:2]
         if name not in ("table1", "table2") or metric not in METRICS:
             raise self.error(f"no table {name} {metric}; choose table1 f1, table1 accuracy or table2")
-        rows = [row for row in self.rows(name) if row.get("metric", metric) == metric]
+        found = [row for row in self.rows(name) if row.get("metric", metric) == metric]
+        rows = [row for averaging in AVERAGINGS for row in found if row["averaging"] == averaging]
         numbers = self.numbers()
         body = [[*heading(row), *scores(row, best(row, rows), numbers)] for row in rows]
         return [table(("Method", "Source", "Folds", *published.SCORES), body, "sidebyside")]
@@ -155,11 +156,6 @@ def verdict(words: str) -> list[nodes.Node]:
     return [nodes.inline("", words, classes=["verdict", f"verdict-{words.replace(' ', '-')}"])]
 
 
-def printed_key(key: str) -> str:
-    """The key of the printed number beside one of ours."""
-    return f"published.{key.replace('.pooled', '')}"
-
-
 def heading(row: dict[str, str]) -> list[str]:
     """Whose scores a row holds: the method, printed or ours, and how its folds became one number."""
     method = row.get("method") or VARIANTS[row["variant"]].title
@@ -174,18 +170,17 @@ def best(row: dict[str, str], rows: list[dict[str, str]]) -> dict[str, float]:
 
 
 def scores(row: dict[str, str], highest: dict[str, float], numbers: Numbers) -> Iterable[Content]:
-    """The cells of a row, each with where it comes from, the best in bold."""
+    """The cells of a row, the best in bold: ours with where they come from, as the row says it of printed ones."""
     for score in published.SCORES:
-        cell = shown(key_of(row, score), numbers)
+        cell = shown(key_of(row, score), numbers) if row["source"] == "ours" else [nodes.Text(row[score])]
         top = bool(row[score]) and float(row[score]) == highest.get(score)
         yield [nodes.strong("", "", *cell, classes=["best"])] if top else cell
 
 
 def key_of(row: dict[str, str], score: str) -> str:
-    """The key in `results.json` of a cell of Table 1 or 2."""
-    first = [f"table1.{slug(row['method'])}.{row['metric']}"] if "method" in row else [f"table2.{row['variant']}"]
-    ours = row["source"] == "ours"
-    return ".".join([*([] if ours else ["published"]), *first, *([row["averaging"]] if ours else []), score])
+    """The key in `results.json` of a cell of ours in Table 1 or 2."""
+    named = f"table1.{slug(row['method'])}.{row['metric']}" if "method" in row else f"table2.{row['variant']}"
+    return f"{named}.{row['averaging']}.{score}"
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[Content]], kind: str) -> nodes.table:
