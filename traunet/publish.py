@@ -16,8 +16,9 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from traunet import chapters, leaks, prose, site
+from traunet import chapters, leaks, site
 from traunet.keeping import replaced
+from traunet.prose import refuse_typed_numbers
 from traunet.workspace import PROJECT, Workspace
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
@@ -89,7 +90,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
         shutil.copy(workspace.bench, out / RESULTS)
     shutil.copy(project / "_toc.yml", out)
     _stage_notebooks(workspace, out, project)
-    prose.refuse_typed_numbers(out)
+    refuse_typed_numbers(out)
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]
     if missing:
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")

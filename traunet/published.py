@@ -1,6 +1,5 @@
 """The paper's printed tables and claims and DISFA's published statistics, as typed into `data/published/`."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -40,14 +39,6 @@ def tolerances(folder: Path = FOLDER) -> pd.DataFrame:
 def claims(folder: Path = FOLDER) -> pd.DataFrame:
     """The paper's claims: quoted, with their place, what would bear them out, and the numbers that show it."""
     return read("claims", folder)
-
-
-def digest(folder: Path = FOLDER) -> str:
-    """A hash of everything typed into the folder: results hang on it as they hang on the library's source."""
-    found = hashlib.sha256()
-    for path in sorted(folder.glob("*.csv")):
-        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
 
 
 def base_rates(folder: Path = FOLDER) -> pd.DataFrame:

@@ -111,7 +111,6 @@ class Workspace:
         Computed once and before anything is made, so that the workflow can ask what is stale in a second or two.
         The key of `runs` is coarser than the names of the runs, which hang on the content of the data.
         """
-        from traunet import published
         from traunet.runs import run_inputs
 
         self.check()
@@ -119,7 +118,7 @@ class Workspace:
         keys["store"] = digest([keys["tree"], canonical_json(self.profile.align), _library(*PREPARING)])
         keys["trunk"] = digest(self._trunk_inputs())
         keys["runs"] = digest(run_inputs(self.profile, keys["store"], keys["trunk"]))
-        keys["results"] = digest([keys["runs"], published.digest(), _library("traunet.report")])
+        keys["results"] = digest([keys["runs"], _library("traunet.report")])
         return keys
 
     def _tree_inputs(self) -> Any:
@@ -191,10 +190,10 @@ class Workspace:
 
     def results(self) -> Path:
         """The folder with the tables and `results.json`."""
-        from traunet import published, report
+        from traunet import report
 
         runs, profile = self.runs(), self.profile
-        key = digest([[run.name for run in runs], published.digest(), _library("traunet.report")])
+        key = digest([[run.name for run in runs], _library("traunet.report")])
 
         def write(out: Path) -> None:
             report.write(
