@@ -34,9 +34,10 @@ RESULT = re.compile(
 
 # (pages, what may stand there, why): the page's name, or "" for all of them.
 ALLOWED = (
-    ("", r"95 % intervals?", "the level of an interval, by definition"),
+    ("", r"95 % (?:intervals?|from)", "the level of an interval, by definition"),
     ("", r"sections? \d\.\d", "a place in the paper"),
     ("", r"Python \d\.\d+", "a version of a program"),
+    ("notebooks/06_attention", r"at about 0\.88", "where every map starts: a setting (traunet/model/blocks.py)"),
     ("", r"CC[ -]BY[ -](?:\w+[ -])*\d\.\d", "the name of a licence"),
     (
         "notebooks/04_table1",
