@@ -15,6 +15,7 @@ class FakeRun:
     variant: str
     fold: int
     predictions: pd.DataFrame
+    code: str = "c0de"
 
 
 def fake_predictions(fold: int, skill: float, subjects: int = 3, frames: int = 40) -> pd.DataFrame:

@@ -78,10 +78,18 @@ def test_the_fold_mean_is_the_mean_of_the_folds(folder):
 def test_every_number_names_its_runs_data_set_and_profile(numbers):
     ours = numbers["table2.senet.pooled.Avg"]
     assert ours.runs == tuple(f"senet-fold{fold}-abc" for fold in FOLDS)
-    assert (ours.dataset, ours.profile) == ("synthetic", "smoke")
+    assert (ours.dataset, ours.profile, ours.code) == ("synthetic", "smoke", ("c0de",))
     assert numbers["published.table1.tranet.f1.AU2"] == Number(61.5, (), "DISFA", "published")
     assert len(numbers["differences.senet.value.Avg"].runs) == 6
     assert all(number.runs for key, number in numbers.items() if not key.startswith("published."))
+
+
+def test_numbers_of_runs_by_different_code_name_both(tmp_path):
+    first, *others = fake_runs(("tranet",))
+    out = report.write(
+        [replace(first, code="0dd"), *others], tmp_path / "out", profile="smoke", dataset="synthetic"
+    )
+    assert results.read(out / "results.json")["table2.tranet.pooled.Avg"].code == ("0dd", "c0de")
 
 
 def test_every_cell_of_both_tables_can_be_quoted(folder, numbers):
@@ -203,7 +211,10 @@ def test_a_failing_report_leaves_the_former_results_whole(tmp_path):
 
 
 def test_numbers_survive_the_file(tmp_path):
-    there = {"a.b": Number(1.5, ("run",), "synthetic", "demo"), "a.c": Number(None, (), "DISFA", "published")}
+    there = {
+        "a.b": Number(1.5, ("run",), "synthetic", "demo", ("c0de",)),
+        "a.c": Number(None, (), "DISFA", "published"),
+    }
     results.write(tmp_path / "results.json", there)
     assert results.read(tmp_path / "results.json") == there
 

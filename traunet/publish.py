@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 
 from traunet import chapters, leaks, site, trimming
 from traunet.keeping import replaced
+from traunet.prose import refuse_typed_numbers
 from traunet.workspace import PROJECT, Workspace
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
@@ -90,6 +91,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     shutil.copy(project / "_toc.yml", out)
     shutil.copy(project / "CITATION.cff", out)
     _stage_notebooks(workspace, out, project)
+    refuse_typed_numbers(out)
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]
     if missing:
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")

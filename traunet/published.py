@@ -1,4 +1,4 @@
-"""The paper's printed tables and DISFA's published statistics, as typed into `data/published/`."""
+"""The paper's printed tables and claims and DISFA's published statistics, as typed into `data/published/`."""
 
 from pathlib import Path
 
@@ -29,6 +29,16 @@ def table1(folder: Path = FOLDER) -> pd.DataFrame:
 def table2(folder: Path = FOLDER) -> pd.DataFrame:
     """Table 2, "F1-frame for different variants of TRA-Net", and Table 1's TRA-Net as its last row, in percent."""
     return read("table2", folder)
+
+
+def tolerances(folder: Path = FOLDER) -> pd.DataFrame:
+    """By how many points a score may differ from the printed one, by metric and score, each with its reason."""
+    return read("tolerances", folder)
+
+
+def claims(folder: Path = FOLDER) -> pd.DataFrame:
+    """The paper's claims: quoted, with their place, what would bear them out, and the numbers that show it."""
+    return read("claims", folder)
 
 
 def base_rates(folder: Path = FOLDER) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from traunet import metrics, published, results
+from traunet import claims, metrics, published, results, verdicts
 from traunet.config import FOLDS
 from traunet.facs import AUS
 from traunet.results import Number, cells, select
@@ -148,6 +148,7 @@ def _printed(made: Mapping[str, pd.DataFrame]) -> dict[str, float]:
         **cells(select(made["table1"], source="paper"), "published.table1", ("method", "metric")),
         **cells(select(made["table2"], source="paper"), "published.table2", ("variant",)),
         **cells(select(made["differences"], source="paper"), "published.differences", ("variant",)),
+        **claims.from_print(),
     }
 
 
@@ -188,21 +189,29 @@ def make_numbers(
 ) -> dict[str, Number]:
     """Every number with its runs, by key, such as `table2.tranet.pooled.Avg` or `table1.tranet.f1.pooled.AU1`."""
     reference = _reference(scores)
-    groups = [(_ours(made, score.variant), score.runs) for score in scores.values()]
+    groups = [(_ours(made, score.variant), (score,)) for score in scores.values()]
     if FULL in scores:
-        full = scores[FULL].runs
-        groups += [(_full(made, scores[FULL]), full)]
-        groups += [(_to_full(made, score.variant), score.runs + full) for score in scores.values()]
-    everything = tuple(run for score in scores.values() for run in score.runs)
+        full = scores[FULL]
+        groups += [(_full(made, full), (full,))]
+        groups += [(_to_full(made, score.variant), (score, full)) for score in scores.values()]
     groups += [
-        (cells(made["chance"], "chance", ("metric", "averaging")), reference.runs),
-        (_facts(reference, threshold), reference.runs),
-        ({"summary.order_agreement": order_agreement(made["table2"])}, everything),
+        (cells(made["chance"], "chance", ("metric", "averaging")), (reference,)),
+        (_facts(reference, threshold), (reference,)),
+        ({"summary.order_agreement": order_agreement(made["table2"])}, tuple(scores.values())),
     ]
     found = {key: Number(value, (), "DISFA", "published") for key, value in _printed(made).items()}
-    for values, runs in groups:
-        found |= {key: Number(value, runs, dataset, profile) for key, value in values.items()}
+    for values, behind in groups:
+        found |= _from_runs(values, behind, profile, dataset)
     return found
+
+
+def _from_runs(
+    values: Mapping[str, float], behind: Iterable[VariantScores], profile: str, dataset: str
+) -> dict[str, Number]:
+    """Numbers with the runs of the variants behind them, and the code of those runs."""
+    runs = tuple(run for score in behind for run in score.runs)
+    code = tuple(sorted({code for score in behind for code in score.code}))
+    return {key: Number(value, runs, dataset, profile, code) for key, value in values.items()}
 
 
 def write(
@@ -215,6 +224,9 @@ def write(
     scores = score_runs(runs, threshold)
     made = make_tables(scores, seed)
     numbers = make_numbers(scores, made, profile, dataset, threshold)
+    made["verdicts"] = verdicts.judge(numbers, profile, dataset)
+    made["claims"] = claims.judge(numbers, profile, dataset)
+    numbers |= _from_runs(verdicts.counts(made["verdicts"]), tuple(scores.values()), profile, dataset)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in made.items():

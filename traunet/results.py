@@ -13,12 +13,21 @@ from traunet.published import SCORES
 
 @dataclass(frozen=True)
 class Number:
-    """One number that prose may quote, and where it comes from: `runs` is empty for what the paper printed."""
+    """One number that prose may quote, and where it comes from: `runs` is empty for what the paper printed.
+
+    `code` are the hashes of the library's source with which the runs were trained: one, unless runs were mixed.
+    """
 
     value: float | None
     runs: tuple[str, ...]
     dataset: str
     profile: str
+    code: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> float:
+        """The value; NaN where it is not defined."""
+        return math.nan if self.value is None else float(self.value)
 
 
 def select(table: pd.DataFrame, **where: str) -> pd.DataFrame:
@@ -58,6 +67,9 @@ def read(path: Path) -> dict[str, Number]:
     """Read `results.json`; ValueError if it is none."""
     try:
         plain = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {key: Number(**{**number, "runs": tuple(number["runs"])}) for key, number in plain.items()}
+        return {
+            key: Number(**{**number, **{name: tuple(number[name]) for name in ("runs", "code")}})
+            for key, number in plain.items()
+        }
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"{path} is not a results file ({error}); make it again with 'traunet tables'") from error

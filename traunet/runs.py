@@ -76,6 +76,11 @@ class Run:
         return self.config["fold"]
 
     @property
+    def code(self) -> str:
+        """The hash of the library's source with which it was trained."""
+        return self.provenance["code_hash"]
+
+    @property
     def align(self) -> AlignConfig:
         return self._settings(AlignConfig, "align")
 

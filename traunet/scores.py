@@ -17,7 +17,7 @@ COLUMNS = ("subject", "frame", "fold", "AU", "intensity", "probability")
 
 
 class ScoredRun(Protocol):
-    """What a score needs of a run: its name, what was trained on which fold, and its predictions.
+    """What a score needs of a run: its name, what was trained on which fold by which code, and its predictions.
 
     `predictions` has the columns `COLUMNS`, one row for each frame of the test fold and each AU.
     """
@@ -28,6 +28,8 @@ class ScoredRun(Protocol):
     def variant(self) -> str: ...
     @property
     def fold(self) -> int: ...
+    @property
+    def code(self) -> str: ...
     @property
     def predictions(self) -> pd.DataFrame: ...
 
@@ -41,6 +43,7 @@ class VariantScores:
     subjects: np.ndarray  # (S,) names
     folds: np.ndarray  # (S,) the fold in which a subject was tested
     counts: Counts  # (S, A)
+    code: tuple[str, ...] = ()  # hashes of the library's source with which the runs were trained
 
     def score(self, metric: str, averaging: str = "pooled") -> np.ndarray:
         """Scores in percent, the AUs' and their average: (A + 1,)."""
@@ -133,7 +136,8 @@ def _score_variant(variant: str, runs: list[ScoredRun], threshold: int) -> Varia
     folds = np.repeat([run.fold for run in runs], [len(names) for names, _ in parts])
     arrays = zip(*((c.tp, c.fp, c.fn, c.tn) for _, c in parts), strict=True)
     counts = Counts(*(np.concatenate(array) for array in arrays))
-    return VariantScores(variant, tuple(run.name for run in runs), subjects, folds, counts)
+    code = tuple(sorted({run.code for run in runs}))
+    return VariantScores(variant, tuple(run.name for run in runs), subjects, folds, counts, code)
 
 
 def _check_same_frames(scores: list[VariantScores]) -> None:

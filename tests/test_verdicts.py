@@ -1,0 +1,181 @@
+"""Printed numbers and claims beside ours: what is judged, what is not, and that nobody judges kindly."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import fake_runs
+
+from traunet import claims, published, report, results, verdicts
+from traunet.config import VARIANTS
+from traunet.facs import AUS
+from traunet.verdicts import COLUMNS, VERDICTS
+
+PAPERS = {"profile": "paper", "dataset": "DISFA"}
+
+
+def written(tmp_path_factory, **where):
+    return report.write(fake_runs(), tmp_path_factory.mktemp("out") / "results", **where)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    return written(tmp_path_factory, profile="smoke", dataset="synthetic DISFA")
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory):
+    return written(tmp_path_factory, **PAPERS)
+
+
+@pytest.fixture(scope="module")
+def numbers(papers):
+    return results.read(papers / "results.json")
+
+
+def as_printed(numbers):
+    """Numbers of ours that equal the printed ones."""
+    changed = dict(numbers)
+    for row in verdicts.judge(numbers, **PAPERS).to_dict("records"):
+        changed[row["key"]] = replace(numbers[row["key"]], value=row["published"])
+    return changed
+
+
+def test_every_printed_number_of_the_papers_own_networks_is_judged(papers):
+    table = pd.read_csv(papers / "verdicts.csv")
+    assert list(table.columns) == list(COLUMNS)
+    assert table.groupby(["table", "metric"]).size().to_dict() == {(1, "f1"): 9, (1, "accuracy"): 9, (2, "f1"): 54}
+    assert not table.duplicated(["table", "metric", "variant", "score"]).any()
+    printed = published.table2().set_index("variant")
+    for row in table.query("table == 2").to_dict("records"):
+        assert row["published"] == printed.loc[row["variant"], row["score"]]
+
+
+@pytest.mark.parametrize(("profile", "dataset"), [("demo", "DISFA"), ("paper", "synthetic DISFA"), ("smoke", "x")])
+def test_other_data_or_other_settings_are_never_judged(numbers, profile, dataset):
+    assert set(verdicts.judge(as_printed(numbers), profile, dataset)["verdict"]) == {"not comparable"}
+    judged = claims.judge(as_printed(numbers), profile, dataset)
+    assert set(judged.query("rests_on == 'training'")["verdict"]) == {"not comparable"}
+
+
+def test_what_came_out_is_shown_though_it_is_not_judged(here):
+    table = pd.read_csv(here / "verdicts.csv")
+    assert table[["ours", "difference"]].notna().to_numpy().all()
+    off = (table["ours"] - table["published"] - table["difference"]).to_numpy()
+    assert np.abs(off).max() < 1e-3
+
+
+def test_the_printed_numbers_themselves_are_reproduced(numbers):
+    assert set(verdicts.judge(as_printed(numbers), **PAPERS)["verdict"]) == {"reproduced"}
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_number_just_outside_its_tolerance_is_not_reproduced(numbers, sign):
+    changed = as_printed(numbers)
+    for key, off, expected in (
+        ("AU1", 3.6, "reproduced"),
+        ("AU2", 3.7, "not reproduced"),
+        ("Avg", 1.4, "not reproduced"),
+    ):
+        key = f"table2.senet.pooled.{key}"
+        changed[key] = replace(changed[key], value=changed[key].value + sign * off)
+        judged = verdicts.judge(changed, **PAPERS).set_index("key")
+        assert judged.loc[key, "verdict"] == expected
+
+
+def test_a_score_that_is_not_defined_is_not_reproduced(numbers):
+    key = "table2.senet.pooled.AU9"
+    judged = verdicts.judge(as_printed(numbers) | {key: replace(numbers[key], value=None)}, **PAPERS)
+    assert judged.set_index("key").loc[key, "verdict"] == "not reproduced"
+
+
+def test_the_verdicts_are_counted_for_the_prose(papers, numbers):
+    table = pd.read_csv(papers / "verdicts.csv")
+    counted = {name: numbers[f"summary.verdicts.{name.replace(' ', '_')}"].value for name in VERDICTS}
+    assert counted == {name: table["verdict"].tolist().count(name) for name in VERDICTS}
+    assert sum(counted.values()) == numbers["summary.verdicts.all"].value == 72
+
+
+def test_every_tolerance_has_its_reason_and_separates_what_the_paper_separates():
+    table = published.tolerances()
+    assert {(m, s) for m, s in zip(table["metric"], table["score"], strict=True)} == set(verdicts.tolerances())
+    assert min(len(reason) for reason in table["reason"]) > 60
+    printed = published.table2().set_index("variant")["Avg"]
+    step = np.min(printed["tranet"] - printed.drop("tranet").to_numpy(float))
+    assert 2 * verdicts.tolerance("f1", "Avg") < step
+    margin = published.table1().query("metric == 'accuracy' and method == 'TRA-Net'")["Avg"].item()
+    margin -= claims.from_print()["published.recomputed.always_no"]
+    assert 2 * verdicts.tolerance("accuracy", "Avg") < margin
+
+
+def test_always_no_is_within_the_tolerance_of_exactly_the_accuracies_that_the_reason_names():
+    printed = published.table1().query("metric == 'accuracy' and method == 'TRA-Net'").iloc[0]
+    always_no = 100 - published.base_rates().loc[3, list(AUS)].astype(float)
+    near = {au for au in AUS if abs(printed[au] - always_no[au]) <= verdicts.tolerance("accuracy", au)}
+    reason = published.tolerances().query("metric == 'accuracy' and score == 'AU'")["reason"].item()
+    assert near == set(re.findall(r"AU\d+", reason))
+
+
+def test_what_can_be_checked_on_print_alone_is_the_same_on_any_data(here, papers):
+    found = [pd.read_csv(folder / "claims.csv").query("rests_on == 'printed'") for folder in (here, papers)]
+    assert found[0].equals(found[1])
+    assert dict(zip(found[0]["claim"], found[0]["verdict"], strict=True)) == {
+        "highest_f1": "does not hold",
+        "gains": "holds",
+        "close_au4": "holds",
+        "mean_accuracy": "holds",
+        "all_accuracies": "does not hold",
+        "negatives": "holds",
+        "averages": "does not hold",
+        "size": "holds",
+    }
+
+
+def test_every_claim_is_quoted_placed_and_judged():
+    table = published.claims()
+    assert set(table["claim"]) == set(claims.CHECKS)
+    assert table.notna().all(axis=None)
+    assert set(table["rests_on"]) == {claims.PRINTED, claims.TRAINING}
+    assert table["section"].str.match(r"abstract|section \d|Tables? \d").all()
+
+
+def test_a_part_helps_only_if_the_whole_interval_says_so(numbers):
+    high = "differences.senet_cbam.high.Avg"
+    for value, expected in (
+        (-0.1, "reproduced"),
+        (0.0, "not reproduced"),
+        (0.1, "not reproduced"),
+        (None, "not reproduced"),
+    ):
+        judged = claims.judge(numbers | {high: replace(numbers[high], value=value)}, **PAPERS).set_index("claim")
+        assert judged.loc["hard_masks", "verdict"] == expected
+
+
+def test_the_order_is_reproduced_by_the_printed_order_alone(numbers):
+    key = "summary.order_agreement"
+    for value, expected in ((1.0, "reproduced"), (0.96, "not reproduced"), (None, "not reproduced")):
+        judged = claims.judge(numbers | {key: replace(numbers[key], value=value)}, **PAPERS).set_index("claim")
+        assert judged.loc["order", "verdict"] == expected
+
+
+def test_every_number_that_a_claim_shows_is_among_the_results(papers, numbers):
+    table = pd.read_csv(papers / "claims.csv")
+    assert len(table) == len(claims.CHECKS)
+    for found in table["found"]:
+        assert claims.keys(found)
+        assert set(claims.keys(found)) <= set(numbers)
+        assert not re.search(r"\d\.\d", claims.KEY.sub("", found))
+
+
+def test_claims_about_networks_that_were_not_trained_are_left_out(tmp_path):
+    out = report.write(fake_runs(("tranet",)), tmp_path / "results", profile="paper", dataset="DISFA")
+    left = set(published.claims()["claim"]) - set(pd.read_csv(out / "claims.csv")["claim"])
+    assert {"hard_masks", "no_residual", "lower_face"} <= left
+    assert "full_f1" not in left
+    assert set(pd.read_csv(out / "verdicts.csv")["variant"]) == {"tranet"}
+
+
+def test_every_variant_but_version_1_is_printed():
+    assert set(published.table2()["variant"]) == set(VARIANTS) - {"tranet_v1"}

@@ -1,0 +1,129 @@
+"""No number of a result is typed by hand: the pages that report results are searched for any that is.
+
+Searched are prose, tables, captions and alternative texts, and in a notebook also the texts that its code shows.
+What is taken from the results by the role `res`, or computed in a cell, is not typed; the few numbers that may be
+are in `ALLOWED`, each with the reason. A number spelt out ("three points") is not found.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+REPORTING = (
+    "book/intro",
+    "book/numbers",
+    "book/model_card",
+    "notebooks/03_training",
+    "notebooks/04_table1",
+    "notebooks/05_ablations",
+    "notebooks/06_attention",
+    "notebooks/07_real_faces",
+)
+
+# What looks like a result: a decimal, a share, a difference in points, a score in words, so many of the AUs.
+RESULT = re.compile(
+    r"\d+[.,]\d+"
+    r"|\d+(?:\\,|\s|~)*(?:\\?%|per\s?cent\b|(?:percentage\s)?points?\b)"
+    r"|\b(?:F1|accuracy|scores?|average|mean)\s+(?:of|is|was|reaches|to|about|around|nearly|at|:|=)+\s*\**\d+"
+    r"|\b\d+\s+of\s+(?:the\s+)?(?:\d+|eight)\b",
+    re.IGNORECASE,
+)
+
+# (pages, what may stand there, why): the page's name, or "" for all of them.
+ALLOWED = (
+    ("", r"95 % (?:intervals?|from)", "the level of an interval, by definition"),
+    ("", r"sections? \d\.\d", "a place in the paper"),
+    ("", r"Python \d\.\d+", "a version of a program"),
+    ("notebooks/06_attention", r"at about 0\.88", "where every map starts: a setting (traunet/model/blocks.py)"),
+    ("", r"CC[ -]BY[ -](?:\w+[ -])*\d\.\d", "the name of a licence"),
+    (
+        "notebooks/04_table1",
+        r"if the cell were 8\.5",
+        "supposed, not measured; tests/test_published.py recomputes it",
+    ),
+)
+
+ADVICE = (
+    "take it from the results with {res}`key:.1f`, compute it in a cell, or, if it is no result, add it to "
+    "ALLOWED in traunet/prose.py with the reason"
+)
+# Not read by anyone, or not typed: roles that insert or point, addresses, options of directives, comments.
+SILENT = re.compile(
+    r"\{(?:res|numref|ref|doc|download|eq|cite(?::\w+)?)\}`[^`]*`"
+    r"|\]\([^)\s]*\)|<?https?://[^\s)>]+>?"
+    r"|^[ \t]*:(?!alt|caption)[\w-]+:[^\n]*$"
+    r"|<!--(?:.|\n)*?-->|^%[^\n]*$",
+    re.MULTILINE,
+)
+
+
+class TypedNumberError(ValueError):
+    """A number that was typed into the prose of a page that reports results."""
+
+
+def refuse_typed_numbers(source: Path) -> None:
+    """Raise TypedNumberError that lists page, line and number of every result typed by hand below `source`."""
+    found = [fault for page in REPORTING for fault in faults(source, page)]
+    if found:
+        raise TypedNumberError(f"a number of a result is typed by hand: {'; '.join(found)}; {ADVICE}")
+
+
+def faults(source: Path, page: str) -> list[str]:
+    """The numbers typed into one page, each with its line; an empty list too if there is no such page."""
+    markdown, notebook = source / f"{page}.md", source / f"{page}.ipynb"
+    if markdown.is_file():
+        text = markdown.read_text(encoding="utf-8")
+        return [f"{page}.md, line {line}: {number!r}" for line, number in typed(text, page)]
+    return list(_in_notebook(notebook, page)) if notebook.is_file() else []
+
+
+def _in_notebook(path: Path, page: str) -> Iterator[str]:
+    for count, cell in enumerate(nbformat.read(path, as_version=4).cells, start=1):
+        for where, text in _texts(cell):
+            for line, number in typed(text, page):
+                place = f", line {line}" if where == "text" else f", in its {where}"
+                yield f"{page}.ipynb, cell {count}{place}: {number!r}"
+
+
+def _texts(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
+    """What of a cell is read: its text, or the caption, alternative text and words of a cell of code."""
+    if cell.cell_type == "markdown":
+        yield "text", cell.source
+    elif cell.cell_type == "code":
+        shown = cell.metadata.get("mystnb", {})
+        yield "caption", shown.get("figure", {}).get("caption", "")
+        yield "alternative text", shown.get("image", {}).get("alt", "")
+        yield from (("words", words) for words in _words(cell.source))
+
+
+def _words(code: str) -> list[str]:
+    """The texts in code that are prose: those of more than one word. What an f-string puts in is computed."""
+    lines = ("" if line.startswith(("%", "!")) else line for line in code.splitlines())
+    try:
+        nodes = list(ast.walk(ast.parse("\n".join(lines))))
+    except SyntaxError:
+        return []
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if len(text.split()) > 1]
+
+
+def typed(text: str, page: str = "") -> list[tuple[int, str]]:
+    """The line (from 1) and text of every number in a page's source that looks like a result and is typed."""
+    text = SILENT.sub(_blank, _without_code(text))
+    for pages, allowed, _ in ALLOWED:
+        if pages in ("", page):
+            text = re.sub(allowed.replace(" ", r"\s+"), _blank, text)
+    return [(text.count("\n", 0, found.start()) + 1, found[0]) for found in RESULT.finditer(text)]
+
+
+def _without_code(text: str) -> str:
+    """The text without blocks of code; what stands in a directive, such as a note, is prose."""
+    return re.sub(r"^(`{3,}|~{3,})(?!\{)[^\n]*\n.*?^\1[ \t]*$", _blank, text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _blank(found: re.Match) -> str:
+    """Spaces in the place of what was found, so that lines keep their numbers."""
+    return re.sub(r"[^\n]", " ", found[0])
