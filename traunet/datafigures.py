@@ -1,6 +1,7 @@
 """The book's figures of labels: how often, how strongly, together with what, and on whom AUs occur."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -99,7 +100,7 @@ def positives_by_subject(positive: np.ndarray, subjects: np.ndarray, folds: Mapp
 
 @drawn
 def overlap(shares: pd.DataFrame) -> Figure:
-    """Which AUs move the same skin: of the pixels that the row's AU moves, the percent that the column's moves too.
+    """Which AUs move the same skin: of the pixels that the row's AU moves, the percent the column's moves too.
 
     Takes `portraits.overlaps`. Lines part the regions.
     """
@@ -114,8 +115,8 @@ def overlap(shares: pd.DataFrame) -> Figure:
 def movement_by_intensity(lengths: pd.DataFrame, eyes: float, size: int, threshold: int = 3) -> Figure:
     """How far the most moved pixel goes at each intensity, an AU a line, in percent of the eyes' distance.
 
-    Takes lengths in distances of the eyes (an AU a row, columns 1 to 5), and that distance as a share of an aligned
-    picture; the axis on the right counts pixels of one of `size`. What counts as positive lies right of the line.
+    Takes lengths in distances of the eyes (an AU a row, columns 1 to 5), and that distance as a share of the
+    aligned picture; the axis on the right counts pixels of one of `size`. Right of the line an AU is positive.
     """
     figure, axes = plt.subplots(figsize=(7, 3.8))
     styles = dict(zip(AUS, ("-o", "--s", ":^", "-o", "--s", "-o", "--s", ":^"), strict=True))
@@ -125,7 +126,9 @@ def movement_by_intensity(lengths: pd.DataFrame, eyes: float, size: int, thresho
     axes.axvline(threshold - 0.5, color=INK, linewidth=1)
     axes.set_xticks(range(1, 6), INTENSITY_LETTERS[1:])
     axes.set(xlabel="intensity", ylabel="way, % of the eyes' distance", ylim=(0, None))
-    pixels = axes.secondary_yaxis("right", (lambda y: y / 100 * eyes * size, lambda y: 100 * y / (eyes * size)))
+    percent = eyes * size / 100  # pixels
+    scales = (lambda y: np.multiply(y, percent), lambda y: np.divide(y, percent))
+    pixels = axes.secondary_yaxis("right", scales)
     pixels.set_ylabel(f"pixels of {size} x {size}")
     axes.legend(loc="upper left", ncols=2)
     return figure
@@ -189,8 +192,8 @@ def frames_left_out(frames: pd.DataFrame) -> Figure:
     people = sorted(set(lost["subject"]))
     reasons = sorted(set(lost["reason"]))
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.26 * max(len(people), 1)))
-    last = frames.groupby("subject")["frame"].max()
-    axes.hlines(range(len(people)), 0.5, [last[name] + 0.5 for name in people], color=FAINT, linewidth=1)
+    last = frames.groupby("subject")["frame"].max().reindex(people).to_numpy(float)
+    axes.hlines(range(len(people)), 0.5, last + 0.5, color=FAINT, linewidth=1)
     for reason, colour, height in zip(reasons, REASONS, (8, 5, 3, 2), strict=False):
         chosen = lost[lost["reason"] == reason]
         y = [people.index(name) for name in chosen["subject"]]
@@ -220,7 +223,11 @@ def batch_contents(batches: Mapping[str, np.ndarray]) -> Figure:
         axes.vlines(x, low, high, color=colours, linewidth=2.2)
         face = ["white"] * len(AUS) if place == 0 else colours
         axes.scatter(x, 100 * shares.mean(axis=0), s=38, marker=mark, c=face, edgecolor=INK, zorder=3)
-        mean = {"color": "white" if place == 0 else FAINT, "markeredgecolor": INK, "linestyle": "none"}
+        mean: dict[str, Any] = {
+            "color": "white" if place == 0 else FAINT,
+            "markeredgecolor": INK,
+            "linestyle": "none",
+        }
         legend.append(Line2D([], [], marker=mark, label=name, **mean))
     axes.set_xticks(at, AUS)
     axes.set(ylabel="share of a batch, %", ylim=(0, None))

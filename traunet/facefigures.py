@@ -202,7 +202,7 @@ def movements(
 ) -> Figure:
     """What each of some AUs does, a row each: absent; at E, the pixels that it moves outlined; how far they go.
 
-    Takes the face at rest (H, W, 3), and for each AU the face at intensity 5, masks (H, W) of what moves and of its
+    Takes the face at rest (H, W, 3), for each AU the face at intensity 5, masks (H, W) of what moves and of its
     muscle, and the way that each pixel goes (H, W, 2). `top` is the length that the last colour stands for.
     """
     figure, axes = plt.subplots(len(units), 3, figsize=(7.6, 2.75 * len(units)), squeeze=False)
@@ -248,7 +248,7 @@ def landmark_scatter(
 ) -> Figure:
     """Mean faces above, and below where the landmarks of all their frames lie; a column a way to cut the frames.
 
-    Takes by the column's title a mean picture (H, W, 3), landmarks (N, 66, 2) in its pixels, and the number to show.
+    Takes by a column's title a mean picture (H, W, 3), landmarks (N, 66, 2) in its pixels, and the number to show.
     """
     figure, axes = plt.subplots(2, len(pictures), figsize=(3.4 * len(pictures), 6.6), squeeze=False)
     for (above, below), (title, image) in zip(axes.T, pictures.items(), strict=True):

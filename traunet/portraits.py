@@ -18,7 +18,7 @@ from traunet.data import align
 from traunet.data.resampling import warp
 from traunet.facs import AUS, MAX_INTENSITY, interocular_distance
 from traunet.synth.head import Head, Moment
-from traunet.synth.mesh import _resource as mesh_resource
+from traunet.synth.mesh import _resource as mesh_resource  # a new name there would render and train all anew
 from traunet.synth.mesh import face_mesh
 from traunet.synth.scene import Scene
 
@@ -70,7 +70,7 @@ class Portrait:
         return warp(self.scene.render(Moment(dict(intensities or {})))[0], self.matrix, self.size)
 
     def movement(self, au: str, intensity: float = MAX_INTENSITY) -> np.ndarray:
-        """How far one AU moves what each pixel shows: (size, size, 2), right and down, in distances of the eyes."""
+        """How far one AU moves what each pixel shows: (size, size, 2), right and down, in eyes' distances."""
         moved = self.scene.displacement(Moment({au: float(intensity)}), au).astype(np.float32)
         planes = (warp(np.ascontiguousarray(moved[..., k]), self.matrix, self.size) for k in (0, 1))
         return np.stack(list(planes), axis=-1) @ self.matrix[:, :2].T / self.eyes
@@ -108,7 +108,7 @@ def largest_movements(
 
 
 def overlaps(moved: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Of the pixels that the row's AU moves, the share that the column's moves too: masks (H, W) by AU -> (A, A)."""
+    """Of the pixels that the row's AU moves, the share that the column's moves too: masks (H, W) -> (A, A)."""
     flat = np.stack([mask.ravel() for mask in moved.values()]).astype(float)
     shared = flat @ flat.T
     return pd.DataFrame(shared / np.maximum(np.diag(shared)[:, None], 1), index=list(moved), columns=list(moved))
