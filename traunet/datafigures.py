@@ -192,8 +192,8 @@ def frames_left_out(frames: pd.DataFrame) -> Figure:
     people = sorted(set(lost["subject"]))
     reasons = sorted(set(lost["reason"]))
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.26 * max(len(people), 1)))
-    last = frames.groupby("subject")["frame"].max().reindex(people).to_numpy(float)
-    axes.hlines(range(len(people)), 0.5, last + 0.5, color=FAINT, linewidth=1)
+    ends = [frames.loc[frames["subject"] == name, "frame"].to_numpy().max() + 0.5 for name in people]
+    axes.hlines(range(len(people)), 0.5, ends, color=FAINT, linewidth=1)
     for reason, colour, height in zip(reasons, REASONS, (8, 5, 3, 2), strict=False):
         chosen = lost[lost["reason"] == reason]
         y = [people.index(name) for name in chosen["subject"]]
