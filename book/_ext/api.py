@@ -6,7 +6,9 @@
 ```
 """
 
+import json
 import re
+from functools import cache
 
 import docstrings
 import library
@@ -21,7 +23,7 @@ MEMBERS = {"data": "py:attribute", "method": "py:method", "property": "py:proper
 
 
 class Api(SphinxDirective):
-    """A section for every module of the rooms named: `data` stands for the module, or all modules within."""
+    """A section for every module of the rooms named, in this order: `data` stands for all modules within."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -31,7 +33,7 @@ class Api(SphinxDirective):
         unknown = [room for room in rooms if not any(_within(module, room) for module in made)]
         if unknown:
             raise self.error(f"no module of the library is called {', '.join(unknown)}")
-        return [self._section(module) for module in made if any(_within(module, room) for room in rooms)]
+        return [self._section(module) for room in rooms for module in made if _within(module, room)]
 
     def _section(self, module: Entry) -> nodes.Node:
         known = names(module)
@@ -75,10 +77,20 @@ class Floors(SphinxDirective):
 
 def names(module: Entry) -> dict[str, str]:
     """What a docstring of this module may call by a short name."""
+    known = dict(_everywhere())
+    known |= {entry.name.removeprefix(f"{module.name}."): entry.name for entry in library.every(module)}
+    return known
+
+
+@cache
+def _everywhere() -> dict[str, str]:
+    """What a docstring of any module may call by a name with a dot in it: a module's, or a class's member."""
     known = {}
-    for entry in (entry for other in library.library() for entry in library.every(other)):
-        known |= {name: entry.name for name in (entry.name, entry.title) if "." in name}
-    return known | {entry.name.rpartition(".")[2]: entry.name for entry in module.members}
+    for module in library.library():
+        for entry in library.every(module):
+            shorter = (entry.name, entry.title, entry.name.removeprefix(f"{module.name}."))
+            known |= {name: entry.name for name in shorter if "." in name}
+    return known
 
 
 def _within(module: Entry, room: str) -> bool:
@@ -94,8 +106,9 @@ def _options(entry: Entry, module: Entry) -> list[str]:
     kind, _, value = entry.signature.partition(" = ")
     kind = re.sub(r"^(: | -> )", "", kind)
     plain = entry.kind in ("data", "property")
-    typed = [f":type: {kind}"] if plain and kind else []
-    return [f":module: {module.name}", *typed, *([f":value: {value}"] if entry.kind == "data" and value else [])]
+    said = {"type": kind if plain else "", "value": value if entry.kind == "data" else ""}
+    # As YAML, which takes quotes for its own.
+    return [f":module: {module.name}", *(f":{name}: {json.dumps(text)}" for name, text in said.items() if text)]
 
 
 def setup(app: Sphinx) -> dict:

@@ -94,7 +94,7 @@ def divided(text: str) -> tuple[str, str]:
     """The reading that was taken, and what is said of others."""
     clauses = CLAUSE.split(text)
     first = next((number for number, clause in enumerate(clauses) if OTHERS.search(clause)), len(clauses))
-    return " ".join(clauses[: first or 1]).rstrip(";"), " ".join(clauses[first:] if first else clauses[1:])
+    return re.sub(";$", ".", " ".join(clauses[: first or 1])), " ".join(clauses[first:] if first else clauses[1:])
 
 
 class Decisions(SphinxDirective):
@@ -122,9 +122,10 @@ def shown(decision: Decision, known: dict[str, str], again: bool = False) -> nod
     box = nodes.container(classes=["decision"])
     box += nodes.paragraph("", "", docstrings.link(decision.where, title), classes=["decision-where"])
     for text, place in () if again else decision.quotes:
-        quote = nodes.block_quote("", nodes.paragraph("", "", *docstrings.inline(text, {})))
-        box += quote + ([nodes.attribution(place, place)] if place else [])
-    for label, text in (("Taken", decision.reading), ("Others", decision.others)):
+        words = [*docstrings.inline(f"“{text}”", {}), *([nodes.Text(f" ({place})")] if place else [])]
+        box += nodes.block_quote("", nodes.paragraph("", "", *words))
+    others = re.sub(r"^(Others considered|Alternatives): ", "", decision.others)
+    for label, text in (("Taken", decision.reading), ("Others", others)):
         if text:
             words = docstrings.inline(text[0].upper() + text[1:], known)
             box += nodes.paragraph("", "", nodes.strong("", f"{label}:"), nodes.Text(" "), *words)
@@ -133,4 +134,5 @@ def shown(decision: Decision, known: dict[str, str], again: bool = False) -> nod
 
 def setup(app: Sphinx) -> dict:
     app.add_directive("decisions", Decisions)
+    app.add_css_file("decisions.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -73,8 +73,45 @@ def read(name: str, path: Path) -> Entry:
     """A module with its public names, in the order of its source."""
     text = path.read_text(encoding="utf-8")
     tree, remarks = ast.parse(text), comments(text)
+    _Types(_ours(tree, name)).visit(tree)
     members = tuple(_members(tree.body, name, remarks))
     return Entry(name, "module", "", ast.get_docstring(tree) or "", members)
+
+
+def _ours(tree: ast.Module, module: str) -> dict[str, str]:
+    """The full names of the library's classes, by the names that a module has for them."""
+    own = {node.name: f"{module}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef)}
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    imported = {alias.name: f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+    return own | {name: full for name, full in imported.items() if full.startswith(f"{PACKAGE}.")}
+
+
+class _Types(ast.NodeTransformer):
+    """Gives the types in annotations their full names, since two modules may use one name for two things."""
+
+    def __init__(self, full: dict[str, str]):
+        self.full = full
+
+    def _named(self, annotation: ast.expr | None) -> ast.expr | None:
+        if annotation is None or "Literal[" in ast.unparse(annotation):
+            return annotation
+        plain = ast.parse(ast.unparse(annotation).replace("'", ""), mode="eval").body
+        for name in ast.walk(plain):
+            if isinstance(name, ast.Name):
+                name.id = self.full.get(name.id, name.id)
+        return plain
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = self._named(node.annotation)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = self._named(node.returns)
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = self._named(node.annotation) or node.annotation
+        return node
 
 
 @dataclass(frozen=True)
@@ -122,7 +159,7 @@ def _function(node: Function, above: str, inside: bool) -> Entry:
     marks = {ast.unparse(mark).rpartition(".")[2] for mark in node.decorator_list}
     if inside and "staticmethod" not in marks:
         arguments = re.sub(r"^(self|cls)(, |$)", "", arguments)
-    arrow = f" -> {_type(result)}" if result else ""
+    arrow = f" -> {ast.unparse(result)}" if result else ""
     if {"property", "cached_property"} & marks:
         return Entry(f"{above}.{node.name}", "property", arrow, _doc(node))
     return Entry(f"{above}.{node.name}", "method" if inside else "function", f"({arguments}){arrow}", _doc(node))
@@ -139,7 +176,7 @@ def _class(node: ast.ClassDef, above: str, remarks: Remarks) -> Entry:
 def _data(node: ast.Assign | ast.AnnAssign, above: str, remarks: Remarks) -> Iterator[Entry]:
     targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
     names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-    kind = f": {_type(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
+    kind = f": {ast.unparse(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
     value = ast.unparse(node.value) if node.value else ""
     shown = f" = {value}" if value and len(value) <= LONGEST_VALUE and len(names) == 1 else ""
     for name in names:
@@ -149,10 +186,6 @@ def _data(node: ast.Assign | ast.AnnAssign, above: str, remarks: Remarks) -> Ite
 
 def _doc(node: Function | ast.ClassDef) -> str:
     return ast.get_docstring(node) or ""
-
-
-def _type(node: ast.expr) -> str:
-    return ast.unparse(node).replace("'", "").replace('"', "")
 
 
 def every(entry: Entry) -> Iterator[Entry]:
