@@ -1,5 +1,8 @@
 """The book's references, numbered as the paper numbers them: a style for `{bibliography}` and `{cite}`."""
 
+from pathlib import Path
+
+from pybtex.database import parse_file
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style
 from pybtex.style.labels import BaseLabelStyle
@@ -28,6 +31,11 @@ class PaperStyle(Style):
 
     default_label_style = GivenLabels
     default_sorting_style = ByLabel
+
+
+def references(path: Path) -> dict:
+    """The entries of a file of references, by key."""
+    return dict(parse_file(str(path)).entries)
 
 
 def setup(app: Sphinx) -> dict:

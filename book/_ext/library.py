@@ -41,6 +41,7 @@ def home() -> Path:
     return Path(traunet.__file__).parent
 
 
+@cache
 def modules(folder: Path) -> dict[str, Path]:
     """Every module that holds something, by name, from the ground floor up as `pyproject.toml` has them."""
     order = floors(folder.parent / "pyproject.toml")
@@ -195,9 +196,10 @@ def every(entry: Entry) -> Iterator[Entry]:
         yield from every(member)
 
 
-def library(folder: Path | None = None) -> list[Entry]:
+@cache
+def library() -> tuple[Entry, ...]:
     """Every module of the library, the ground floor first."""
-    return [read(name, path) for name, path in modules(folder or home()).items()]
+    return tuple(read(name, path) for name, path in modules(home()).items())
 
 
 def first_sentence(doc: str) -> str:
