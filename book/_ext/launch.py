@@ -62,8 +62,7 @@ def commands(profile: str, data: str, name: str) -> str:
         f".venv/bin/traunet notebook {name} --profile {profile}{options}": "the notebook alone",
         f"make lab{real}": "to change it, in JupyterLab",
     }
-    width = max(map(len, lines))
-    return "\n".join(f"{line:<{width}}  # {what}" for line, what in lines.items())
+    return "\n".join(f"# {what}\n{line}" for line, what in lines.items())
 
 
 def as_written(executed: NotebookNode) -> NotebookNode:
