@@ -27,6 +27,8 @@ def _block(block: str, known: dict[str, str]) -> nodes.Node:
     if all(line.startswith("    ") for line in block.splitlines() if line.strip()):
         text = textwrap.dedent(block)
         return nodes.literal_block(text, text, language="text")
+    if block.lstrip().startswith(">>>"):
+        return nodes.literal_block(block, block, language="pycon")
     text = " ".join(block.split())
     if re.match(r"- ", text):
         points = re.split(r"\n\s*- ", "\n" + block.strip())[1:]
