@@ -75,6 +75,7 @@ def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None 
         shutil.copy(PROJECT / file, root)
     for folder in ("_ext", "_static"):
         shutil.copytree(PROJECT / "book" / folder, root / "book" / folder)
+    shutil.copy(PROJECT / "book" / "references.bib", root / "book")
     (root / "book" / "intro.md").write_text(prose)
     nbformat.write(notebook or chapter(figure_cell("1 + 1")), root / "notebooks" / "01_data.ipynb")
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n  - file: notebooks/01_data\n")

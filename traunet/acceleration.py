@@ -30,8 +30,8 @@ def placed(net: nn.Module, device: torch.device) -> nn.Module:
 def precision(device: torch.device) -> Literal["32-true", "bf16-mixed"]:
     """Lightning's name of the precision to train in: mixed where the device computes bfloat16 itself.
 
-    Decision: an older GPU, which has half precision alone, computes in single: half needs its losses scaled, and
-    the scale would be one more thing that an interrupted training must remember.
+    Decision: an older GPU, which has half precision alone, computes in single. The alternative, half, needs its
+    losses scaled, and the scale would be one more thing that an interrupted training must remember.
     """
     return "bf16-mixed" if device.type == "cuda" and _has_bfloat16(device) else "32-true"
 

@@ -43,9 +43,9 @@ def grad_cam(
 def attended(net: nn.Module, au: str, stage: int = 0) -> nn.Module:
     """The output of the soft attention number `stage` (0, 1 or 2) in the branch that reads this AU.
 
-    Decision: maps are taken behind the first soft attention, where they are finest (28 x 28 of 224 pixels); behind
-    the last, Grad-CAM's usual place, three cells would cover a region. A network without branches of attentions,
-    which Table 2's first row is, is asked at the trunk's last block.
+    Decision: maps are taken behind the first soft attention, where they are finest (28 x 28 of 224 pixels). A
+    network without branches of attentions, which Table 2's first row is, is asked at the trunk's last block. The
+    alternative, Grad-CAM's usual place behind the last, would cover a region with three cells.
     """
     if au not in AUS:
         raise ValueError(f"unknown action unit {au!r}; choose one of: {', '.join(AUS)}")

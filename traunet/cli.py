@@ -71,7 +71,16 @@ def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
 
         write_mark(given.done, _workspace(given), made.stage, made.paths)
     what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
-    print(": ".join([*what, *filter(None, [made.note])]), f"({seconds:.0f} s)")
+    # The book's page on how to reproduce reads these two from the logs (book/_ext/records.py).
+    print(": ".join([*what, *filter(None, [made.note])]), f"({seconds:.0f} s, {_peak_memory():.1f} GB)")
+
+
+def _peak_memory() -> float:
+    """The most that this process or one that it started ever held, in GB."""
+    import resource
+
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return most / 1e9 if sys.platform == "darwin" else most * 1024 / 1e9  # bytes there, KiB elsewhere
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,8 +24,10 @@ EVERY = 5.0  # seconds between two looks for a free one
 def here() -> list[str]:
     """The UUIDs of the GPUs (or of their MIG instances) that may be used here; none without NVIDIA's driver.
 
-    Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all. Decision: UUIDs, since a
-    GPU's number differs between a container and its host, and between CUDA and nvidia-smi; locks must not.
+    Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all.
+
+    Decision: a GPU is known by its UUID. The alternative, its number, differs between a container and its host,
+    and between CUDA and nvidia-smi; locks must not.
     """
     listed = _listed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

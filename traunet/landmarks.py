@@ -77,7 +77,7 @@ class DlibLandmarks:
     """dlib's frontal face detector and 68-point shape model; both are loaded at the first picture.
 
     Decision: landmarks on new faces come from dlib's 68 points without the inner mouth corners, which are DISFA's
-    66 by index; DISFA's own come from an active appearance model fitted per person, which no new face has.
+    66 by index. The alternative, an active appearance model fitted per person as for DISFA's own, no new face has.
     """
 
     def __init__(self, longest: int = 1600):

@@ -73,7 +73,7 @@ class Selection:
     "I started to evaluate the performance on the test set at the end of every epoch when the model was close to
     convergence, and stop training when the performance did not increase after 10 epochs." (section 4.1)
 
-    Decision: the network of the best epoch is taken, the earlier of two equals; the paper may mean the last.
+    Decision: the network of the best epoch is taken, the earlier of two equals; the other reading is the last.
     Decision: "performance" is the mean F1 over AUs; accuracy or the loss are the other readings.
     """
 
@@ -127,8 +127,9 @@ def fit(
     generator, and two networks trained with one seed see the same frames. The net itself is left as the last epoch
     made it. `resume` is a file that keeps the state after each epoch, and from which an unfinished training goes
     on.
-    Decision: the epoch is chosen on held-out training subjects where the split has some, else on the test fold, as
-    the paper does it. Both scores are noted.
+
+    Decision: the epoch is chosen on held-out training subjects where the split has some; both scores are noted.
+    The alternative, which is the paper's and taken where no subject is held out, chooses on the test fold.
     """
     machine = machine or Machine()
     machine.check_sharing(config.batch_size)

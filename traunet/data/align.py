@@ -32,6 +32,7 @@ def target_points(config: AlignConfig) -> tuple[np.ndarray, np.ndarray]:
 
     Decision: shares of the size are measured from the frame's edge, half a pixel before the first pixel's centre,
     so that 0.5 lies between the two middle rows, where the hard masks part, and a flip keeps the face in place.
+    The other reading measures from the first pixel's centre.
     """
     x, y = config.center
     return np.array([x, y]) * config.size - 0.5, np.array([x, config.chin]) * config.size - 0.5
@@ -42,8 +43,8 @@ def face_transform(landmarks: np.ndarray, config: AlignConfig) -> np.ndarray:
 
     Takes landmarks (..., 66, 2), of one frame or of many. Two points fix rotation, uniform scale and translation,
     so both rules hold exactly. Raises ValueError where there is no face.
-    Decision: "close [to] the bottom" is `AlignConfig.chin` = 0.95 of the height; the paper gives no number. 1.0
-    would cut the chin's edge, 0.9 shows more of the forehead and less of the face.
+    Decision: "close [to] the bottom" is `AlignConfig.chin` = 0.95 of the height; the paper gives no number.
+    Others considered: 1.0 would cut the chin's edge, 0.9 shows more of the forehead and less of the face.
     """
     if not np.all(can_align(landmarks)):
         raise ValueError("the nose and the chin are missing or coincide: these landmarks are no face to align")

@@ -9,7 +9,8 @@ import pandas as pd
 from traunet.facs import AUS, MAX_INTENSITY
 
 # Decision: "Following the settings of [11], I used a 3-fold cross-validation scheme" names no folds; these three
-# parts are the ones that most of the literature shares. Their numbering differs between repositories.
+# parts are the ones that most of the literature shares. Their numbering differs between repositories. The
+# alternative is any other way to part 27 people by nine.
 _PARTS = {
     1: (1, 2, 9, 10, 16, 26, 27, 30, 32),
     2: (6, 11, 12, 13, 18, 21, 24, 28, 31),
@@ -67,7 +68,8 @@ def held_out_subjects(frames: pd.DataFrame, count: int, threshold: int = 3) -> t
     Decision: the paper selects on the test fold. To select honestly we keep training subjects aside, and since the
     positives are concentrated in few people, we take the set of subjects that leaves the fewest AUs without
     positives on either side, and among those the one whose share of every AU's positives comes nearest to its
-    share of the subjects. A random choice would often hold no AU9 at all. The test fold does not enter the choice.
+    share of the subjects. The test fold does not enter the choice. The alternative, a random choice, would often
+    hold no AU9 at all.
     """
     if count == 0:
         return ()

@@ -114,8 +114,8 @@ class SpatialAttention(nn.Module):
     attention. The other reading convolves each map alone and adds the results.
 
     Decision: the map starts open (about 0.88 everywhere) and learns what to close; the paper names no start. The
-    usual start, half closed, lets an eighth through three CBAMs without residual, and version 1, which has no
-    BatchNorm behind them, then stands still for its first hundreds of batches.
+    alternative is the usual start, half closed: it lets an eighth through three CBAMs without residual, and
+    version 1, which has no BatchNorm behind them, then stands still for its first hundreds of batches.
     """
 
     def __init__(self, kernel_size: int = 7):

@@ -14,6 +14,8 @@ def region_rows(size: int, center: float) -> list[Rows]:
 
     Decision: y counts upwards in "y + H/4" and the middle mask reaches H/4 to both sides of the centre; a row
     belongs to the region that holds its middle, so that upper and lower share no row and leave none out.
+    The other reading, in which y counts downwards, leaves the middle mask empty.
+
     `center` is y as a share of the height, where alignment put the middle of the nose.
     """
     distances = [(row + 0.5) / size - center for row in range(size)]
@@ -33,6 +35,7 @@ class HardMasks(nn.Module):
     """I_hm = M_h (x) I (equation 4): features (B, C, H, W) -> one masked copy for each of the masks (R, H, W).
 
     Decision: the masks act once, on the decoded features; what the branches compute from them is not masked again.
+    The other reading masks the features of a branch after every convolution.
     """
 
     masks: Tensor

@@ -117,7 +117,8 @@ def convolutions(channels: int, live: Rows, height: int) -> list[nn.Module]:
     (section 3)
 
     Decision: 3x3 with BatchNorm and ReLU, as many channels out as in; the residual connection skips the two of
-    them. The average pooling follows the last CBAM, as the text says, not "the first", as Figure 1's caption does.
+    them. The average pooling follows the last CBAM, as the text says; the other reading is Figure 1's caption,
+    which puts it behind "the first".
 
     The hard mask leaves only the `live` of the `height` rows; the first two convolutions pass over the others.
     """

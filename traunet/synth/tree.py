@@ -1,6 +1,7 @@
 """The tree of a synthetic DISFA: the official layout with its official quirks, so that one reader serves both.
 
-Decision: DISFA's landmarks probably count pixels from 1, as MATLAB does, so the tree is written that way too.
+Decision: DISFA's landmarks probably count pixels from 1, as MATLAB does, so the tree is written that way too. The
+other reading is 0.
 """
 
 import functools

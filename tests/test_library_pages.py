@@ -1,0 +1,139 @@
+"""The pages of the library: every module once, read from the source alone, and a site without a dead reference."""
+
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from extensions import extension
+from projects import PIXEL, executed, workspace, write_project
+
+from traunet import publish
+from traunet.workspace import PROJECT
+
+library, docstrings, api = extension("library"), extension("docstrings"), extension("api")
+API = ("api", "api/data", "api/synth", "api/network", "api/results", "api/machinery")
+PAGES = (*API, "decisions", "references", "reproduce", "speed")
+
+
+def nodes_id(title: str) -> str:
+    """The place of a module on its page."""
+    return "api-" + re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def rooms() -> list[str]:
+    texts = [path.read_text() for path in sorted((PROJECT / "book" / "api").glob("*.md"))]
+    return [room for text in texts for block in re.findall(r"```\{api\} (.+)", text) for room in block.split()]
+
+
+def test_every_module_is_on_one_page_of_the_library():
+    places = {m.title: [room for room in rooms() if api._within(m, room)] for m in library.library()}
+    assert {title: found for title, found in places.items() if len(found) != 1} == {}
+
+
+def test_the_pages_of_the_library_are_in_the_book():
+    contents = publish.pages(PROJECT)
+    written = {f"book/api/{path.stem}" for path in (PROJECT / "book" / "api").glob("*.md")}
+    assert written == {page for page in contents if page.startswith("book/api/")}
+
+
+def test_reading_the_library_imports_none_of_it():
+    code = "import sys, library; library.library(); print(*(n for n in sys.modules if n.startswith('traunet.')))"
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, cwd=PROJECT / "book" / "_ext", capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def entry(text: str, name: str, tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text(text)
+    module = library.read("traunet.x", path)
+    return next(found for found in library.every(module) if found.name == f"traunet.x.{name}")
+
+
+def test_an_entry_has_its_signature_its_docstring_and_types_by_their_full_names(tmp_path):
+    text = (
+        "from traunet.facs import ActionUnit\nclass Face:\n"
+        "    def of(self, au: 'ActionUnit', n: int = 2) -> str:\n"
+        "        '''Says it.'''\n"
+    )
+    found = entry(text, "Face.of", tmp_path)
+    assert (found.kind, found.doc) == ("method", "Says it.")
+    assert found.signature == "(au: traunet.facs.ActionUnit, n: int=2) -> str"
+
+
+def test_a_comment_belongs_to_the_setting_beside_it_and_not_to_the_next(tmp_path):
+    text = "class Config:\n    size: int = 3  # pixels\n    rate: float = 1.0\n    # why\n    late: int = 0\n"
+    said = [entry(text, f"Config.{name}", tmp_path).doc for name in ("size", "rate", "late")]
+    assert said == ["pixels", "", "why"]
+
+
+def test_private_names_have_no_entry(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text("_A = 1\ndef _f(): ...\nclass _C: ...\nB = 1\n")
+    assert [member.name for member in library.read("traunet.x", path).members] == ["traunet.x.B"]
+
+
+def test_stars_and_dollars_of_a_docstring_stay_as_they_are():
+    (paragraph,) = docstrings.body("M_h * I $x$ *y* (B, C) <tag> is `code`.", {})
+    assert paragraph.astext() == "M_h * I $x$ *y* (B, C) <tag> is code."
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site of all pages that are made from the code, beside stand-ins for the chapters."""
+    root = tmp_path_factory.mktemp("site")
+    project, done = write_project(root / "project"), workspace(root)
+    chapters = publish.notebooks(PROJECT)
+    (done.folder / "notebooks").mkdir(parents=True)
+    for name in chapters:
+        source = nbformat.read(project / "notebooks" / "01_data.ipynb", as_version=4)
+        source.cells[-1].metadata.mystnb.figure["name"] = f"fig-{name}"
+        nbformat.write(source, project / "notebooks" / f"{name}.ipynb")
+        nbformat.write(executed(source), done.folder / "notebooks" / f"{name}.ipynb")
+    (project / "book" / "api").mkdir()
+    for page in PAGES:
+        (project / "book" / f"{page}.md").write_text((PROJECT / "book" / f"{page}.md").read_text())
+    files = [*(f"notebooks/{name}" for name in chapters), *(f"book/{page}" for page in PAGES)]
+    listed = "".join(f"  - file: {file}\n" for file in files)
+    (project / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nchapters:\n{listed}")
+    return publish.publish(done, project)
+
+
+def test_every_public_name_can_be_linked_to(site):
+    held = {
+        str(found["id"])
+        for page in API
+        for found in BeautifulSoup((site / "book" / f"{page}.html").read_text(), "html.parser").select("[id]")
+    }
+    wanted = {entry.name for module in library.library() for entry in library.every(module)}
+    modules = {module.name: nodes_id(module.title) for module in library.library()}
+    assert {name for name in wanted if modules.get(name, name) not in held} == set()
+
+
+def test_a_decision_on_the_page_links_to_its_code(site):
+    soup = BeautifulSoup((site / "book" / "decisions.html").read_text(), "html.parser")
+    links = {str(link["href"]) for link in soup.select(".decision a")}
+    assert "api/network.html#traunet.model.blocks.SqueezeExcitation" in links
+
+
+def test_the_references_bear_the_papers_numbers(site):
+    text = BeautifulSoup((site / "book" / "references.html").read_text(), "html.parser").get_text(" ")
+    words = " ".join(text.split())
+    assert re.search(r"\[ 23 \] Sanghyun Woo", words)
+    assert re.search(r"\[ 25 \] S\. Mohammad Mavadati", words)
+
+
+def test_a_chapter_offers_itself_as_executed_and_as_written(site):
+    soup = BeautifulSoup((site / "notebooks" / "01_data.html").read_text(), "html.parser")
+    as_executed, as_written = (
+        nbformat.read((site / "notebooks" / str(link["href"])).resolve(), as_version=4)
+        for link in soup.select(".launch a")
+    )
+    assert as_executed.cells[-1].outputs[0].data["image/png"].strip() == PIXEL
+    source = nbformat.read(site.parents[3] / "project" / "notebooks" / "01_data.ipynb", as_version=4)
+    assert [(c.source, c.metadata) for c in as_written.cells] == [(c.source, c.metadata) for c in source.cells]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in as_written.cells)
+    assert "make book PROFILE=smoke" in soup.select_one(".launch pre").get_text()  # pyright: ignore
