@@ -19,6 +19,8 @@ from traunet.model.blocks import ChannelAttention, SqueezeExcitation
 from traunet.model.tranet import TRANet
 
 STAGES = ("block 2", "block 3", "block 4", "block 5", "decoded")
+Place = tuple[float, float]  # x and y, as shares of the width and the height
+Box = tuple[int, int, int, int]
 CANVAS = (64, 704)  # pixels: wider than any field of SENet-50, and low, since fields are as high as wide
 
 
@@ -33,16 +35,42 @@ def theoretical_fields(net: TRANet, canvas: tuple[int, int] = CANVAS) -> dict[st
 
     Measured by gradient in a copy of the network whose weights are all positive, whose maxima are means and whose
     channel weights stand still, so that nothing is lost by chance: what has a gradient is what can be reached. Widths
-    do not matter, so give a slim network of the same depths.
+    do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated pixels make
+    them, the largest counts.
     """
-    slim, sides = _all_positive(net), {}
-    images = torch.ones(1, 3, *canvas, dtype=torch.float64, requires_grad=True)
+    sides = dict.fromkeys(STAGES, 0)
+    for beside in range(4):  # the decoder repeats a pixel four times, and its cells are 8 pixels apart
+        place = (0.5 + 8 * beside / canvas[1], 0.5)
+        for name, reached in _reached(net, canvas, place).items():
+            sides[name] = max(sides[name], int(reached.any(0).sum()))
+    return sides
+
+
+def reached_boxes(net: TRANet, size: int, place: Place) -> dict[str, Box]:
+    """The part of a picture of `size` pixels that can move the cell at `place`: left, top, right, bottom."""
+    boxes = {}
+    for name, reached in _reached(net, (size, size), place).items():
+        columns, rows = (np.flatnonzero(reached.any(axis)) for axis in (0, 1))
+        boxes[name] = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return boxes
+
+
+def _reached(net: TRANet, shape: tuple[int, int], place: Place) -> dict[str, np.ndarray]:
+    """Which pixels of a picture (H, W) can move the cell at `place`, stage by stage."""
+    slim, found = _all_positive(net), {}
+    images = torch.ones(1, 3, *shape, dtype=torch.float64, requires_grad=True)
     with hooked(_gates(slim), lambda module, given, out: out.detach()):
         for name, maps in feature_maps(slim, images).items():
-            row, column = (length // 2 for length in maps.shape[-2:])
-            (moved,) = torch.autograd.grad(maps[0, :, row, column].sum(), images, retain_graph=True)
-            sides[name] = int((moved.abs().sum((0, 1, 2)) > 0).sum())
-    return sides
+            answer = _cell(maps, place).sum()
+            (moved,) = torch.autograd.grad(answer, images, retain_graph=True)
+            found[name] = (moved.abs().sum((0, 1)) > 0).numpy()
+    return found
+
+
+def _cell(maps: Tensor, place: Place) -> Tensor:
+    """The channels (N, C) of the cell at a place."""
+    row, column = (int(share * length) for share, length in zip(place[::-1], maps.shape[-2:], strict=True))
+    return maps[:, :, row, column]
 
 
 def _gates(net: nn.Module) -> list[nn.Module]:
@@ -81,14 +109,12 @@ def gradient_map(net: TRANet, images: np.ndarray, answer: Callable[[Tensor], Ten
     return (amounts / total.clamp_min(torch.finfo(total.dtype).tiny)).mean(0).numpy()
 
 
-def effective_fields(net: TRANet, images: np.ndarray, place: tuple[float, float]) -> dict[str, np.ndarray]:
+def effective_fields(net: TRANet, images: np.ndarray, place: Place) -> dict[str, np.ndarray]:
     """For each stage, how much each pixel moves the cell at `place` (x, y, as shares of the size): maps (H, W)."""
 
     def cell(name: str) -> Callable[[Tensor], Tensor]:
         def answer(batch: Tensor) -> Tensor:
-            maps = feature_maps(net, batch)[name]
-            row, column = (int(share * maps.shape[-1]) for share in place[::-1])
-            return maps[:, :, row, column]
+            return _cell(feature_maps(net, batch)[name], place)
 
         return answer
 
@@ -101,12 +127,11 @@ def side_of_most(moved: np.ndarray, most: float = 0.9) -> float:
     return float(np.sqrt(1 + np.searchsorted(sums, most * sums[-1])))
 
 
-def outside_square(moved: np.ndarray, place: tuple[float, float], side: int) -> float:
-    """The share of a map that lies outside of a square of `side` pixels around a place (x, y, as shares)."""
-    rows, columns = np.indices(moved.shape)
-    x, y = place[0] * moved.shape[1], place[1] * moved.shape[0]
-    inside = (abs(rows + 0.5 - y) <= side / 2) & (abs(columns + 0.5 - x) <= side / 2)
-    return float(moved[~inside].sum() / moved.sum()) if moved.sum() else float("nan")
+def outside_box(moved: np.ndarray, box: Box) -> float:
+    """The share of a map that lies outside of a box; NaN of an empty map."""
+    left, top, right, bottom = box
+    total = moved.sum()
+    return float(1 - moved[top:bottom, left:right].sum() / total) if total else float("nan")
 
 
 def answer_maps(net: TRANet, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -257,23 +257,19 @@ def costs(networks: Mapping[str, Sequence[Stage]]) -> Figure:
 
 @drawn
 def receptive_fields(
-    image: np.ndarray, moved: Mapping[str, np.ndarray], sides: Mapping[str, int], place: Place
+    image: np.ndarray, moved: Mapping[str, np.ndarray], boxes: Mapping[str, tuple[int, int, int, int]]
 ) -> Figure:
     """What moves one cell, on a face (H, W, 3): lit by how much a pixel does, framed by what convolutions reach.
 
-    Takes maps (H, W) and the frames' sides in pixels by stage, and the cell's place (x, y, as shares of the size).
+    Takes maps (H, W) and the frames (left, top, right, bottom, in pixels) by stage.
     """
     figure, axes = plt.subplots(1, len(moved), figsize=(1.75 * len(moved), 2.15))
-    height, width = image.shape[:2]
-    x, y = place[0] * width, place[1] * height
     for panel, (name, amounts) in zip(np.atleast_1d(axes), moved.items(), strict=True):
         _lit(panel, image, amounts)
-        side = sides[name]
-        frame = {"fill": False, "edgecolor": "#56B4E9", "linewidth": 1.6}
-        panel.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, **frame))
-        panel.plot(x, y, "+", color="#56B4E9", markersize=7)
-        beyond = " (beyond the face)" if side > 2 * max(x, y, width - x, height - y) else ""
-        panel.set_title(f"{name}\n{side} px{beyond}", fontsize=SMALL)
+        left, top, right, bottom = boxes[name]
+        frame = {"fill": False, "edgecolor": "#56B4E9", "linewidth": 2, "clip_on": False}
+        panel.add_patch(Rectangle((left, top), right - left, bottom - top, **frame))
+        panel.set_title(name)
     return figure
 
 
@@ -300,5 +296,5 @@ def answers_of_pixels(image: np.ndarray, moved: Mapping[str, np.ndarray], bands:
         edges = (rows[0], rows[-1] + 1)
         panel.hlines(edges, 0, image.shape[1], color=REGION_COLOURS[region], linewidth=3, clip_on=False)
         beyond = 100 * amounts[~bands[region]].sum() / amounts.sum() if amounts.sum() else float("nan")
-        panel.set_title(f"{region} branch\n{beyond:.0f} % from beyond its mask")
+        panel.set_title(f"{region} branch:\n{beyond:.0f} % from beyond its mask")
     return figure
