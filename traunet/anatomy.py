@@ -1,9 +1,9 @@
-"""A network taken apart: the shape, the parameters and the arithmetic of every stage, measured from the network itself.
+"""A network taken apart: shape, parameters and arithmetic of every stage, measured from the network itself.
 
-Shapes are (channels, height, width). Arithmetic is counted in multiply-adds of one picture, two of torch's FLOPs
-each: those of convolutions and of fully connected layers. Adding a bias, BatchNorm, pooling and weighing are left out,
-as is usual. A convolution counts as if it went over the whole map, as the paper writes it; the rows that a hard mask
-leaves at zero are in fact passed over (`traunet.model.blocks.BandConv2d`).
+Shapes are (channels, height, width). Arithmetic is counted in multiply-adds of one picture, two of torch's
+FLOPs each: those of convolutions and of fully connected layers. Adding a bias, BatchNorm, pooling and weighing are
+left out, as is usual. A convolution counts as if it went over the whole map, as the paper writes it; the rows that
+a hard mask leaves at zero are in fact passed over (`traunet.model.blocks.BandConv2d`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -140,7 +140,7 @@ def _shape(value: Tensor | list[Tensor]) -> Shape:
 
 
 def _watched(net: TRANet, size: int) -> tuple[dict[nn.Module, tuple[Shape, Shape]], dict[nn.Module, int]]:
-    """What enters and leaves every module, and the multiply-adds of every layer, in one pass of a black picture."""
+    """What enters and leaves every module, and the multiply-adds of every layer, in one pass."""
     shapes: dict[nn.Module, tuple[Shape, Shape]] = {}
     work: dict[nn.Module, int] = {}
 
@@ -180,7 +180,11 @@ def table(found: Iterable[Stage]) -> pd.DataFrame:
 def totals(found: Iterable[Stage]) -> pd.Series:
     """Parameters and multiply-adds, in millions, of each part: trunk, decoder, branches together, and all."""
     parts = table(found).assign(part=lambda t: t["part"].where(t["part"].isin(["trunk", "decoder"]), "branches"))
-    sums = parts.groupby("part")[["parameters, M", "multiply-adds, M"]].sum().reindex(["trunk", "decoder", "branches"])
+    sums = (
+        parts.groupby("part")[["parameters, M", "multiply-adds, M"]]
+        .sum()
+        .reindex(["trunk", "decoder", "branches"])
+    )
     sums.loc["all"] = sums.sum()
     return sums.stack()  # pyright: ignore[reportReturnType]
 
@@ -188,8 +192,8 @@ def totals(found: Iterable[Stage]) -> pd.Series:
 def drift(state: dict[str, Tensor], start: dict[str, Tensor]) -> pd.DataFrame:
     """How far training moved each block of the trunk: block, parameters, largest change, relative change in %.
 
-    `state` is a trained network's, `start` the trunk's that it began with. BatchNorm's statistics count as well. The
-    relative change is the length of all changes of a block beside the length of all it began with.
+    `state` is a trained network's, `start` the trunk's that it began with. BatchNorm's statistics count as well.
+    The relative change is the length of all changes of a block beside the length of all it began with.
     """
     rows = []
     for block, prefixes in BLOCKS.items():

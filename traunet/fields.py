@@ -1,7 +1,7 @@
 """Receptive fields, measured by gradient: which pixels of a picture move one cell of a feature map, and how much.
 
-Two things are told apart. The *theoretical* field is what the convolutions and poolings reach at all: a square. The
-*effective* field is what a trained network makes of it on real pictures: how far each pixel moves the cell. It is
+Two things are told apart. The *theoretical* field is what the convolutions and poolings reach at all: a square.
+The *effective* field is what a trained network makes of it on pictures: how far each pixel moves the cell. It is
 smaller, and it is larger too: squeeze-and-excitation averages over the whole map, so every cell hangs a little on
 every pixel.
 """
@@ -34,8 +34,8 @@ def theoretical_fields(net: TRANet, canvas: tuple[int, int] = CANVAS) -> dict[st
     """The side, in pixels, of the square that can move one cell of each stage through convolutions and poolings.
 
     Measured by gradient in a copy of the network whose weights are all positive, whose maxima are means and whose
-    channel weights stand still, so that nothing is lost by chance: what has a gradient is what can be reached. Widths
-    do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated pixels make
+    channel weights stand still, so that nothing is lost by chance: what has a gradient is what can be reached.
+    Widths do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated pixels make
     them, the largest counts.
     """
     sides = dict.fromkeys(STAGES, 0)
@@ -88,7 +88,7 @@ def _all_positive(net: TRANet) -> TRANet:
             part.reset_running_stats()
             part.reset_parameters()
     old = copy.trunk.pool
-    copy.trunk.pool = nn.AvgPool2d(3, stride=old.stride, ceil_mode=True)  # pyright: ignore[reportAttributeAccessIssue]
+    copy.trunk.pool = nn.AvgPool2d(3, stride=old.stride, ceil_mode=True)  # pyright: ignore
     return copy
 
 

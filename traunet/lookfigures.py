@@ -53,7 +53,7 @@ def _absent(axes: Axes, words: str) -> None:
 
 @drawn
 def hits_and_misses(looks: Mapping[str, Mapping[str, Look | None]]) -> Figure:
-    """A column an AU; for a hit and for a miss the face, the network's own attention, and Grad-CAM, one below another.
+    """A column an AU; for a hit and a miss the face, the network's own attention, and Grad-CAM, from above.
 
     Takes looks by AU, and there by "hit" and "miss"; None where there is no such frame.
     """
@@ -107,7 +107,7 @@ def front_page(face: np.ndarray, bands: Mapping[str, np.ndarray], maps: Mapping[
 
 def _regions(panel: Axes, face: np.ndarray, bands: Mapping[str, np.ndarray]) -> None:
     """The whole face, and beside it a bar for the rows of each region; the middle one's stands further out."""
-    height, width = face.shape[:2]
+    width = face.shape[1]
     _show(panel, face)
     for region, out in (("upper", 0.03), ("middle", 0.13), ("lower", 0.03)):
         rows = np.flatnonzero(bands[region].any(axis=1))

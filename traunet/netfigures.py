@@ -1,7 +1,7 @@
-"""The book's figures of the network: drawn from what `traunet.anatomy` measured, so that they cannot be out of date.
+"""The book's figures of the network: drawn from what `traunet.anatomy` measured, so that they are never out of date.
 
-A stage is as high as its map, on either side, and as wide as it has channels, both on a compressed scale: lengths are
-in tenths of an inch. A hatched stage is frozen; an arc over a stage is its residual connection.
+A stage is as high as its map, on either side, and as wide as it has channels, both on a compressed scale; lengths
+are in tenths of an inch. A hatched stage is frozen; an arc over a stage is its residual connection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +69,9 @@ def _attention(axes: Axes, stage: Stage, left: float, middle: float, size: int) 
     high, colour = _height(stage.shape[1], size), _colour(stage)
     halves = [half for half in ("channel", "spatial") if half in stage.traits]
     for half in halves:
-        axes.add_patch(Rectangle((left, middle - high / 2), 1.6, high, facecolor=PAPER, edgecolor=INK, linewidth=0.8))
+        axes.add_patch(
+            Rectangle((left, middle - high / 2), 1.6, high, facecolor=PAPER, edgecolor=INK, linewidth=0.8)
+        )
         axes.add_patch(Rectangle((left, middle - high / 2), 1.6, high, facecolor=colour, alpha=0.35, linewidth=0))
         text = {"rotation": 90, "fontsize": TINY - 0.5, "color": INK, "ha": "center", "va": "center"}
         axes.text(left + 0.85, middle, half, **text)
@@ -84,7 +86,9 @@ def _head(axes: Axes, stage: Stage, left: float, middle: float) -> float:
     axes.text(left + 2.5, middle, "mean,\n2 FC", **words)
     names = REGION_AUS.get(stage.part, AUS)
     lines = [" ".join(names[n : n + 4]) for n in range(0, len(names), 4)] if len(names) > 3 else [" ".join(names)]
-    axes.text(left + 5.8, middle, "\n".join(lines), ha="left", va="center", fontsize=SMALL, weight="bold", color=INK)
+    axes.text(
+        left + 5.8, middle, "\n".join(lines), ha="left", va="center", fontsize=SMALL, weight="bold", color=INK
+    )
     return left + 5
 
 
@@ -126,7 +130,9 @@ def _picture(axes: Axes, middle: float, size: int, image: np.ndarray | None) -> 
     extent = (0.5, 0.5 + TALLEST, middle - TALLEST / 2, middle + TALLEST / 2)
     if image is not None:
         axes.imshow(image, extent=extent)
-    axes.add_patch(Rectangle((0.5, extent[2]), TALLEST, TALLEST, fill=image is None, facecolor=PAPER, edgecolor=INK))
+    axes.add_patch(
+        Rectangle((0.5, extent[2]), TALLEST, TALLEST, fill=image is None, facecolor=PAPER, edgecolor=INK)
+    )
     style = {"ha": "center", "va": "top", "color": INK}
     axes.text(0.5 + TALLEST / 2, extent[2] - 0.5, "aligned face", fontsize=SMALL, weight="bold", **style)
     axes.text(0.5 + TALLEST / 2, extent[2] - 0.7 - LINE, f"3 × {size} × {size}", fontsize=TINY, **style)
@@ -140,7 +146,9 @@ def _skips(axes: Axes, edges: Mapping[str, Place], tops: Mapping[str, float], mi
         if end in edges:
             left, right = edges[start][1] - 0.5, edges[end][0] + 0.6
             high = middle + tops["block 3"] + above
-            _arrow(axes, (left, middle + tops[start]), (left, high), (right, high), (right, middle + tops[end] - 0.2))
+            _arrow(
+                axes, (left, middle + tops[start]), (left, high), (right, high), (right, middle + tops[end] - 0.2)
+            )
 
 
 def _branch(axes: Axes, stages: Sequence[Stage], left: float, middle: float, size: int, gap: float) -> None:
@@ -174,7 +182,16 @@ def _mask(axes: Axes, mask: np.ndarray | None, region: str, left: float, middle:
         top = extent[3] - MASK * (row + 1) / len(rows)
         axes.add_patch(Rectangle((left, top), MASK, MASK / len(rows), facecolor=colour, linewidth=0))
     axes.add_patch(Rectangle((left, extent[2]), MASK, MASK, fill=False, edgecolor=INK, linewidth=0.8))
-    axes.text(left + MASK / 2, extent[3] + 0.4, region, ha="center", va="bottom", fontsize=SMALL, weight="bold", color=INK)
+    axes.text(
+        left + MASK / 2,
+        extent[3] + 0.4,
+        region,
+        ha="center",
+        va="bottom",
+        fontsize=SMALL,
+        weight="bold",
+        color=INK,
+    )
     return extent[1]
 
 
@@ -246,7 +263,9 @@ def costs(networks: Mapping[str, Sequence[Stage]]) -> Figure:
                 left += amount
             panel.text(left, row, f" {left:.1f}", va="center", color=INK)
         panel.margins(x=0.14)
-        panel.set_xlabel("parameters, millions" if what == "parameters" else "multiply-adds a face, thousand millions")
+        panel.set_xlabel(
+            "parameters, millions" if what == "parameters" else "multiply-adds a face, thousand millions"
+        )
     axes[0].set_yticks(range(len(networks)), list(networks))
     axes[0].invert_yaxis()
     there = {stage.part for stages in networks.values() for stage in stages}
@@ -284,8 +303,10 @@ def _lit(panel: Axes, image: np.ndarray, amounts: np.ndarray) -> None:
 
 
 @drawn
-def answers_of_pixels(image: np.ndarray, moved: Mapping[str, np.ndarray], bands: Mapping[str, np.ndarray]) -> Figure:
-    """Which pixels move each branch's answers, on a face, with the edges of its hard mask and the share beyond them.
+def answers_of_pixels(
+    image: np.ndarray, moved: Mapping[str, np.ndarray], bands: Mapping[str, np.ndarray]
+) -> Figure:
+    """Which pixels move each branch's answers, on a face, with its mask's edges and the share beyond them.
 
     Takes maps (H, W) and masks (H, W) of the same regions.
     """

@@ -1,27 +1,34 @@
 """Tables as pages show them: a reader can sort them, and the best of each column is marked."""
 
+import re
 from collections.abc import Hashable, Mapping
 
 import pandas as pd
 from IPython.display import HTML
 
+NAMED = re.compile(r"<style.*?</style>\s*|(?<=<table) id=\"[^\"]*\"", re.DOTALL)  # random, and of no use
 ABSENT = "–"  # in the place of a number that there is none of
 
 
-def sortable(table: pd.DataFrame, digits: int | Mapping[Hashable, int] = 1, best: pd.DataFrame | None = None) -> HTML:
+def sortable(
+    table: pd.DataFrame, digits: int | Mapping[Hashable, int] = 1, best: pd.DataFrame | None = None
+) -> HTML:
     """A table that sorts, with so many digits behind the point; cells that are true in `best` are in bold.
 
-    Rows keep all of their names, also where they repeat the row above, since sorting may part them. The page's script
-    sorts what has the class `sortable`; `best` is a class too, so that the marks are not by colour alone.
+    Rows keep all of their names, also where they repeat the row above, since sorting may part them. The page's
+    script sorts what has the class `sortable`; its style marks what has the class `best`.
     """
     plain = table.reset_index() if isinstance(table.index, pd.MultiIndex) or table.index.name else table
-    styler = plain.style.format(_words(plain, digits), na_rep=ABSENT)
+    styler = plain.style.format(_words(plain, digits), na_rep=ABSENT, escape="html")
+    styler = styler.format_index(escape="html").format_index(escape="html", axis=1)
     if isinstance(plain.index, pd.RangeIndex):
         styler = styler.hide(axis="index")
     if best is not None:
         marks = best.map(lambda good: "best" if good else "").set_axis(plain.index)
         styler = styler.set_td_classes(marks.reindex(columns=plain.columns, fill_value=""))
-    return HTML(styler.set_table_attributes('class="sortable dataframe"').to_html())
+    styler.cell_ids = False  # pyright: ignore[reportAttributeAccessIssue]
+    html = styler.set_table_attributes('class="sortable dataframe"').to_html()
+    return HTML(NAMED.sub("", html))
 
 
 def highest(table: pd.DataFrame, within: str | None = None, lowest: bool = False) -> pd.DataFrame:
