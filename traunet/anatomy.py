@@ -154,7 +154,7 @@ def _watched(net: TRANet, size: int) -> tuple[dict[nn.Module, tuple[Shape, Shape
 
 
 def multiply_adds(module: nn.Module, out: Tensor | list[Tensor]) -> int:
-    """The multiply-adds of one layer for the first picture of its output: zero unless it convolves or is linear."""
+    """The multiply-adds of one layer for one picture, from its output: zero unless it convolves or is linear."""
     if isinstance(module, nn.Conv2d | nn.Linear) and isinstance(out, Tensor):
         return out[0].numel() * module.weight[0].numel()
     return 0

@@ -35,8 +35,8 @@ def theoretical_fields(net: TRANet, canvas: tuple[int, int] = CANVAS) -> dict[st
 
     Measured by gradient in a copy of the network whose weights are all positive, whose maxima are means and whose
     channel weights stand still, so that nothing is lost by chance: what has a gradient is what can be reached.
-    Widths do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated pixels make
-    them, the largest counts.
+    Widths do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated
+    pixels make them, the largest counts.
     """
     sides = dict.fromkeys(STAGES, 0)
     for beside in range(4):  # the decoder repeats a pixel four times, and its cells are 8 pixels apart
@@ -95,8 +95,8 @@ def _all_positive(net: TRANet) -> TRANet:
 def gradient_map(net: TRANet, images: np.ndarray, answer: Callable[[Tensor], Tensor]) -> np.ndarray:
     """How much each pixel moves an answer: images uint8 (N, H, W, 3) -> (H, W), adding up to 1 over the picture.
 
-    `answer` takes the images (N, 3, H, W) and returns one number or vector a picture. Absolute gradients are summed
-    over the colours and averaged over the pictures, each of which counts alike.
+    `answer` takes the images (N, 3, H, W) and returns one number or vector a picture. Absolute gradients are
+    summed over the colours and averaged over the pictures, each of which counts alike.
     """
     batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().requires_grad_()
     training = net.training

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image
+from IPython.core.display import Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle

@@ -1,4 +1,4 @@
-"""The book's figures of the network: drawn from what `traunet.anatomy` measured, so that they are never out of date.
+"""The book's figures of the network: drawn from what `traunet.anatomy` measured, so that they are never outdated.
 
 A stage is as high as its map, on either side, and as wide as it has channels, both on a compressed scale; lengths
 are in tenths of an inch. A hatched stage is frozen; an arc over a stage is its residual connection.
@@ -228,7 +228,7 @@ def _long(stages: Sequence[Stage]) -> float:
 def branches(networks: Mapping[str, Sequence[Stage]], size: int) -> Figure:
     """One branch of each network below the other: the upper one, or the only one. Takes stages by variant."""
     figure, axes = _canvas(len(networks) * 12.5)
-    for number, (name, stages) in enumerate(reversed(networks.items())):
+    for number, (name, stages) in enumerate(reversed(list(networks.items()))):
         first = next(stage.part for stage in stages if stage.kind == "head")
         height = 12.5 * (number + 0.5)
         axes.text(0, height, _wrapped(name, stages), ha="left", va="center", fontsize=SMALL, color=INK)

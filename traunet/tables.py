@@ -4,7 +4,7 @@ import re
 from collections.abc import Hashable, Mapping
 
 import pandas as pd
-from IPython.display import HTML
+from IPython.core.display import HTML
 
 NAMED = re.compile(r"<style.*?</style>\s*|(?<=<table) id=\"[^\"]*\"", re.DOTALL)  # random, and of no use
 ABSENT = "–"  # in the place of a number that there is none of
