@@ -64,7 +64,7 @@ def test_drift_is_zero_where_nothing_was_trained_and_counts_statistics():
     state = {f"trunk.{name}": value.clone() for name, value in start.items()}
     state["trunk.layer2.0.bn1.running_mean"] += 0.5
     table = anatomy.drift(state, start).set_index("block")
-    assert list(table.index[table["largest change"] > 0]) == ["block 3"]
+    assert list(table.index[table["largest change"] > 0]) == ["block 3"]  # pyright: ignore
     assert table.loc["block 3", "largest change"] == pytest.approx(0.5)
 
 

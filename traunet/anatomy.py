@@ -183,7 +183,7 @@ def totals(found: Iterable[Stage]) -> pd.Series:
     sums = (
         parts.groupby("part")[["parameters, M", "multiply-adds, M"]]
         .sum()
-        .reindex(["trunk", "decoder", "branches"])
+        .reindex(["trunk", "decoder", "branches"])  # pyright: ignore
     )
     sums.loc["all"] = sums.sum()
     return sums.stack()  # pyright: ignore[reportReturnType]

@@ -38,7 +38,7 @@ def theoretical_fields(net: TRANet, canvas: tuple[int, int] = CANVAS) -> dict[st
     Widths do not matter, so give a slim network of the same depths. Of cells whose fields differ, as repeated
     pixels make them, the largest counts.
     """
-    sides = dict.fromkeys(STAGES, 0)
+    sides: dict[str, int] = {name: 0 for name in STAGES}
     for beside in range(4):  # the decoder repeats a pixel four times, and its cells are 8 pixels apart
         place = (0.5 + 8 * beside / canvas[1], 0.5)
         for name, reached in _reached(net, canvas, place).items():

@@ -1,6 +1,6 @@
 """The book's figures of what branches look at: faces that are lit where a network looked, and dark elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -72,7 +72,7 @@ def hits_and_misses(looks: Mapping[str, Mapping[str, Look | None]]) -> Figure:
     return figure
 
 
-def _case(panels: Sequence[Axes], look: Look | None, missing: str) -> None:
+def _case(panels: np.ndarray, look: Look | None, missing: str) -> None:
     if look is None:
         for panel, words in zip(panels, (missing, "", ""), strict=True):
             _absent(panel, words)

@@ -6,6 +6,7 @@ are in tenths of an inch. A hatched stage is frozen; an arc over a stage is its 
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -133,7 +134,7 @@ def _picture(axes: Axes, middle: float, size: int, image: np.ndarray | None) -> 
     axes.add_patch(
         Rectangle((0.5, extent[2]), TALLEST, TALLEST, fill=image is None, facecolor=PAPER, edgecolor=INK)
     )
-    style = {"ha": "center", "va": "top", "color": INK}
+    style: dict[str, Any] = {"ha": "center", "va": "top", "color": INK}
     axes.text(0.5 + TALLEST / 2, extent[2] - 0.5, "aligned face", fontsize=SMALL, weight="bold", **style)
     axes.text(0.5 + TALLEST / 2, extent[2] - 0.7 - LINE, f"3 × {size} × {size}", fontsize=TINY, **style)
     return extent[1]

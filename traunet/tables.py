@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 from IPython.core.display import HTML
@@ -19,14 +20,14 @@ def sortable(
     script sorts what has the class `sortable`; its style marks what has the class `best`.
     """
     plain = table.reset_index() if isinstance(table.index, pd.MultiIndex) or table.index.name else table
-    styler = plain.style.format(_words(plain, digits), na_rep=ABSENT, escape="html")
+    styler: Any = plain.style.format(_words(plain, digits), na_rep=ABSENT, escape="html")
     styler = styler.format_index(escape="html").format_index(escape="html", axis=1)
     if isinstance(plain.index, pd.RangeIndex):
         styler = styler.hide(axis="index")
     if best is not None:
         marks = best.map(lambda good: "best" if good else "").set_axis(plain.index)
         styler = styler.set_td_classes(marks.reindex(columns=plain.columns, fill_value=""))
-    styler.cell_ids = False  # pyright: ignore[reportAttributeAccessIssue]
+    styler.cell_ids = False
     html = styler.set_table_attributes('class="sortable dataframe"').to_html()
     return HTML(NAMED.sub("", html))
 
