@@ -27,7 +27,7 @@ def test_every_row_keeps_its_names_and_every_column_one_head():
 
 
 def test_the_best_of_each_group_is_marked_and_what_is_missing_is_not():
-    soup = BeautifulSoup(sortable(SCORES, 1, highest(SCORES, within="data")).data, "html.parser")
+    soup = BeautifulSoup(sortable(SCORES, 1, highest(SCORES, within="data")).data or "", "html.parser")
     assert [cell.get_text() for cell in soup.select("td.best")] == ["5.0", "20.0", "5.0", "70.0"]
 
 
