@@ -242,3 +242,24 @@ def attention_shares(shares: pd.DataFrame) -> Figure:
     legend.append(Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), label="an even map"))
     figure.legend(handles=legend, loc="outside lower center", ncols=3)
     return figure
+
+
+@drawn
+def epoch_choices(choices: pd.DataFrame) -> Figure:
+    """What choosing the epoch on the test fold would have claimed: a line a run, from the kept epoch to the best.
+
+    Takes columns network, fold, kept and best, in percent; networks come in the order of the table. A run whose
+    kept epoch is the best one anyway has a ring around its disc and no line.
+    """
+    names = list(dict.fromkeys(choices["network"]))
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.42 * len(names)))
+    at = choices["network"].map(names.index) + 0.24 * (choices["fold"] - choices["fold"].median())
+    axes.hlines(at, choices["kept"], choices["best"], color=INK, linewidth=1.4)
+    axes.plot(choices["kept"], at, "o", color=INK, markersize=4.5, label="epoch that was kept")
+    axes.plot(choices["best"], at, color=INK, label="best epoch on the test fold", **{**RING, "markersize": 8})
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="mean F1 of eight AUs on the test fold, %", ylim=(len(names) - 0.5, -0.5))
+    axes.grid(axis="x", color="#e5e5e5")
+    axes.margins(x=0.04)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
