@@ -124,6 +124,8 @@ def test_other_packages_in_the_lock_or_installed_are_another_environment(tmp_pat
     first = freshness.environment_hash(tmp_path)
     assert freshness.environment_hash(tmp_path) == first
     monkeypatch.setattr(freshness, "versions", lambda packages: dict.fromkeys(packages, "0.1"))
+    freshness._version.cache_clear()
     installed = freshness.environment_hash(tmp_path)
+    freshness._version.cache_clear()
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
     assert len({first, installed, freshness.environment_hash(tmp_path)}) == 3

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
+# jsonschema, which nbformat loads, builds grammars of addresses with this if it is there: 1.4 s in every process,
+# for a check that no notebook needs. Without it jsonschema leaves the check out.
+sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
+
+import nbformat  # noqa: E402
+from nbformat import NotebookNode  # noqa: E402
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"

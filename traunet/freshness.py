@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from traunet import provenance  # its private parts too: a change of that file would prepare all data anew
-from traunet.chapters import ChapterError, code_cells, read, source_hash
+from traunet.chapters import ChapterError, NotebookNode, code_cells, read, source_hash
 from traunet.config import canonical_json
 from traunet.keeping import digest
 from traunet.provenance import PACKAGE, file_sha256, versions
@@ -65,8 +65,9 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
         workspace,
         {source: changes(noted[source], now[source], KEYED) for source in sources},
     )
-    answers = {source: predictions_hash(workspace, source) for source in sources}
-    _refuse(workspace, {source: changes(noted[source], answers[source], {"predictions"}) for source in sources})
+    asking = [source for source in sources if "predictions" in noted[source]]
+    answers = {"predictions": workspace.predictions_hash()} if asking else {}
+    _refuse(workspace, {source: changes(noted[source], answers, {"predictions"}) for source in asking})
 
 
 def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
@@ -117,34 +118,31 @@ def made_from(workspace: Workspace, source: Path, project: Path = PROJECT) -> di
 
     Nothing is made or opened but the sources, so that the workflow can ask before the first job.
     """
-    modules, stages = imports(source), reads(source)
-    followed = _followed(modules)
+    notebook = read(source)
+    code = _code(notebook, source)
+    followed = _followed(_imported(code))
     return {
-        "source": source_hash(read(source)),
+        "source": source_hash(notebook),
         "library": digest({name: _bare(name) for name in followed}),
         **({"published": published_hash()} if "traunet.published" in followed else {}),
         "environment": environment_hash(project),
-        **{stage: workspace.keys[stage] for stage in stages},
+        **{stage: workspace.keys[stage] for stage in _read_by(code)},
     }
 
 
 def record(workspace: Workspace, source: Path) -> dict[str, Any]:
     """What an executed notebook says of its making; the stages that it reads are found, or made, before."""
     stages = reads(source)
-    runs = workspace.runs() if {"runs", "results"} & set(stages) else []
+    answering = bool({"runs", "results"} & set(stages))
+    answers = {"predictions": workspace.predictions_hash()} if answering else {}
     return {
         "settings": canonical_json(workspace.profile),
         "keys": workspace.keys,
-        "made_from": {**made_from(workspace, source), **predictions_hash(workspace, source)},
-        "runs": len(runs),
+        "made_from": {**made_from(workspace, source), **answers},
+        "runs": len(workspace.runs()) if answering else 0,
         "dataset": workspace.dataset if stages else "",
         "versions": versions(),
     }
-
-
-def predictions_hash(workspace: Workspace, source: Path) -> dict[str, str]:
-    """The hash of what the networks answered, if the notebook reads networks or results; it opens their runs."""
-    return {"predictions": workspace.predictions_hash()} if {"runs", "results"} & set(reads(source)) else {}
 
 
 def changes(
@@ -154,10 +152,10 @@ def changes(
     return [WORDS[name] for name in WORDS if name in among and noted.get(name) != now.get(name)]
 
 
-def imports(source: Path) -> list[str]:
-    """The library's modules that a notebook's cells import."""
+def _imported(code: ast.Module) -> list[str]:
+    """The library's modules that some code imports."""
     names: set[str] = set()
-    for node in ast.walk(_tree(source)):
+    for node in ast.walk(code):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -190,17 +188,21 @@ def _bare(module: str) -> str:
 
 def reads(source: Path) -> list[str]:
     """The stages that a notebook reads through its workspace; all of them if it hands the workspace on."""
-    tree = _tree(source)
-    assigned = {id(node.value): node.targets for node in ast.walk(tree) if isinstance(node, ast.Assign)}
-    made = [node for node in ast.walk(tree) if _makes_workspace(node)]
+    return _read_by(_code(read(source), source))
+
+
+def _read_by(code: ast.Module) -> list[str]:
+    nodes = list(ast.walk(code))
+    made = [node for node in nodes if _makes_workspace(node)]
+    assigned = {id(node.value): node.targets for node in nodes if isinstance(node, ast.Assign)}
     targets = [target for node in made for target in assigned.get(id(node), [])]
     names = [target.id for target in targets if isinstance(target, ast.Name)]
-    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names]
+    used = [node for node in nodes if isinstance(node, ast.Name) and node.id in names]
     ones = {id(node) for node in [*made, *used] if not isinstance(getattr(node, "ctx", None), ast.Store)}
-    asked = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node.value) in ones]
+    asked = [node for node in nodes if isinstance(node, ast.Attribute) and id(node.value) in ones]
     settled = {id(node.value) for node in asked} | {id(node) for node in made if id(node) in assigned}
     told = {node.attr for node in asked} - FREE
-    unclear = not made and "traunet.workspace" in imports(source)
+    unclear = not made and "traunet.workspace" in _imported(code)
     if unclear or ones - settled or told - set(STAGES) or len(targets) != len(names):
         return list(ALL)
     return [stage for stage in ALL if stage in {STAGES[name] for name in told}]
@@ -210,8 +212,8 @@ def _makes_workspace(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and re.search(r"\bWorkspace(\.of)?$", ast.unparse(node.func)) is not None
 
 
-def _tree(source: Path) -> ast.Module:
-    text = "\n".join(cell.source for cell in code_cells(read(source)))
+def _code(notebook: NotebookNode, source: Path) -> ast.Module:
+    text = "\n".join(cell.source for cell in code_cells(notebook))
     plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
     try:
         return ast.parse(plain)
@@ -239,6 +241,7 @@ def required(file: Path) -> list[str]:
     return [name.group() for name in names if name]
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return versions([package])[package]

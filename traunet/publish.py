@@ -22,6 +22,8 @@ from traunet.keeping import replaced
 from traunet.workspace import PROJECT, Workspace
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
+# As the command `jupyter-book`, but without what chapters.py says of this package.
+JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
 RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file: ../results/table1.csv
@@ -156,8 +158,7 @@ def _marked(config: dict, text: str | None) -> dict:
 
 def build(staged: Path, out: Path) -> Path:
     """Build a staged tree with Jupyter Book into the new folder `out`; a warning is an error, a BuildError."""
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", staged, "--all", "--warningiserror", "--keep-going"]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", staged, "--all", "--warningiserror", "--keep-going"]
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     log = ANSI.sub("", done.stdout)

@@ -14,7 +14,8 @@ from sphinx.application import Sphinx
 
 SHORT = 7  # hex digits of a hash that are shown
 SECONDS = "seconds_of_reading"
-QUOTED = "results/"  # below it lies what a page may quote
+BENCH = "bench.json"
+QUOTED = "results"  # the folder of what a page may quote
 
 
 def begin(app: Sphinx, page: str, source: list[str]) -> None:
@@ -48,10 +49,11 @@ def sentence(facts: dict, page: str, seconds: float, dependencies) -> str:
         parts = [f"{took(fact['made'], fact['seconds'])} from notebook {fact['notebook']} {source}"]
         return ", ".join(parts + from_notebook(fact)) + "."
     parts = [f"{took(facts['made'], seconds)} from {fact['file']} {source}", f"library {short(facts['library'])}"]
-    if any(str(name).startswith(QUOTED) and "bench" not in str(name) for name in dependencies):
+    quoted = {Path(name).name for name in dependencies if Path(name).parent.name == QUOTED}
+    if quoted - {BENCH}:
         parts += from_results(facts["results"])
-    if any("bench" in str(name) for name in dependencies):
-        parts += ["figures of the bench, if it was run"]
+    if BENCH in quoted:
+        parts += ["the bench's figures, where it was run"]
     return ", ".join(parts) + "."
 
 
