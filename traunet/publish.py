@@ -100,7 +100,8 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")
     config = _marked(_settings(project / "_config.yml"), banner(workspace))
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    feet = {f"notebooks/{name}": foot.of_notebook(name, notebook) for name, notebook in executed.items()}
+    noting = {name: notebook for name, notebook in executed.items() if "traunet" in notebook.metadata}
+    feet = {f"notebooks/{name}": foot.of_notebook(name, notebook) for name, notebook in noting.items()}
     prose = {page: foot.of_page(file) for page in pages(project) for file in out.glob(f"{page}.md")}
     foot.write(out, prose | feet, results, workspace.dataset)
     return out
