@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
-from traunet import chapters, flow, pods, publish
+from traunet import flow, freshness, pods, publish
 from traunet.config import VARIANTS
-from traunet.provenance import code_hash, file_sha256
 from traunet.workspace import Workspace
 
 pods.adapt()
@@ -28,7 +27,7 @@ FOLDER = Path(os.path.relpath(WORKSPACE.folder))
 DONE, LOGS = FOLDER / "done", FOLDER / "logs"
 NOTEBOOKS = publish.notebooks()
 PAGES = [str(path) for path in Path("book").rglob("*") if path.is_file() and path.suffix != ".pyc"]
-LOCK = file_sha256(Path("requirements.lock"))
+PAGES += [name for name in ("CITATION.cff", "LICENSE") if Path(name).is_file()]
 
 # On a cluster every job asks for its own cores (the profile's set-threads); here all cores are shared.
 CLUSTER = workflow.remote_exec or workflow.nodes is not None
@@ -55,6 +54,21 @@ def job(command, mark=True, gpu=False):
 def gigabytes(number):
     """Memory that doubles when a job is tried again; in MB."""
     return lambda wildcards, attempt: 1000 * number * 2 ** (attempt - 1)
+
+
+# The marks of each stage, for the notebooks that read it.
+MARKS = {name: [DONE / name] for name in ("tree", "store", "trunk", "results")}
+MARKS["runs"] = expand(DONE / "train-{variant}-{folds}", variant=VARIANTS, folds=FOLD_GROUPS)
+
+
+def source(wildcards):
+    return Path(f"notebooks/{wildcards.name}.ipynb")
+
+
+def read_by(notebook):
+    """The marks of the stages that a notebook reads; a DISFA that was given has none."""
+    stages = [stage for stage in freshness.reads(notebook) if stage != "tree" or not WORKSPACE.disfa]
+    return [mark for stage in stages for mark in MARKS[stage]]
 
 
 wildcard_constraints:
@@ -84,7 +98,7 @@ rule site:
     log:
         LOGS / "site.log",
     params:
-        key=[code_hash(["traunet.publish"]), LOCK],
+        key=[freshness.library_text(), freshness.published_hash(), freshness.environment_hash()],
     resources:
         mem_mb=gigabytes(4),
         runtime=60,  # minutes
@@ -178,14 +192,14 @@ rule tables:
 
 rule notebook:
     input:
-        DONE / "results",
+        lambda wildcards: read_by(source(wildcards)),
         source="notebooks/{name}.ipynb",
     output:
         FOLDER / "notebooks" / "{name}.ipynb",
     log:
         LOGS / "notebook-{name}.log",
     params:
-        key=lambda wildcards: [chapters.library_hash(Path(f"notebooks/{wildcards.name}.ipynb")), LOCK],
+        key=lambda wildcards: freshness.made_from(WORKSPACE, source(wildcards)),
     resources:
         mem_mb=gigabytes(16),
         runtime=240,  # minutes

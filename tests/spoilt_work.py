@@ -14,7 +14,7 @@ from mishaps import Attempt, call, change, command, copy, mishap
 from nbformat.v4 import new_code_cell, new_output
 from photographs import LANDSCAPE, PORTRAIT, VIDEO, real
 from PIL import Image
-from projects import chapter, executed, figure_cell, workspace, write_project
+from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
 from trees import label_file
 
 from traunet import chapters, publish, results
@@ -335,8 +335,7 @@ def a_page_that_would_run_a_script(folder):
 def site_of(folder: Path, notebook: nbformat.NotebookNode | None = None) -> tuple[Path, Attempt]:
     notebook = notebook or chapter(figure_cell("1 + 1"))
     project, done = write_project(folder / "project", notebook=notebook), workspace(folder)
-    (done.folder / "notebooks").mkdir(parents=True)
-    nbformat.write(executed(notebook), done.folder / "notebooks" / "01_data.ipynb")
+    write_executed(done, project / "notebooks" / "01_data.ipynb")
     done.results()
     return project, call(publish.publish, done, project)
 

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from traunet import cli, flow
+from traunet import cli, flow, freshness
 from traunet.config import VARIANTS
 from traunet.workspace import PROJECT, Workspace
 
@@ -43,11 +43,18 @@ def stand_in(job: str, given: argparse.Namespace) -> int:
         time.sleep(0.05)
     workspace = cli._workspace(given)
     if sys.argv[1] == "notebook":
-        (workspace.folder / "notebooks" / f"{given.name}.ipynb").write_text("executed")
+        execute(known(workspace), given.name)
     else:
         mark(known(workspace), given.done, STAGES.get(sys.argv[1], "runs"))
     print(f"{job} (0 s)")
     return 0
+
+
+def execute(workspace: Workspace, name: str) -> None:
+    """Write a notebook without cells that notes what it would be made from."""
+    noted = freshness.made_from(workspace, PROJECT / "notebooks" / f"{name}.ipynb")
+    text = json.dumps({"metadata": {"traunet": {"made_from": noted}}})
+    (workspace.folder / "notebooks" / f"{name}.ipynb").write_text(text)
 
 
 def known(workspace: Workspace) -> Workspace:
@@ -90,7 +97,7 @@ def finish(workspace: Workspace, groups: list[str]) -> int:
         mark(workspace, done / name, "runs" if name in trained else name)
     notebooks.mkdir(parents=True)
     for source in (PROJECT / "notebooks").glob("*.ipynb"):
-        (notebooks / source.name).touch()
+        execute(workspace, source.stem)
     mark(workspace, done / "site", "results")
     return 0
 

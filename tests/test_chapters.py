@@ -1,5 +1,6 @@
 """The gates that a notebook must pass before it may become a page."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -25,7 +26,10 @@ def test_a_good_notebook_is_executed_with_its_parameter_and_says_what_it_was_mad
         chapters.execute(source, tmp_path / "out" / "01_data.ipynb", {"profile": "demo"}, {"key": "k"})
     )
     assert done.cells[-1].outputs[0].text == "demo\n"
-    assert done.metadata["traunet"] == {"key": "k"}
+    noted = done.metadata["traunet"]
+    assert noted["key"] == "k"
+    assert 0 < noted["seconds"] < 600
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(noted["made"])) < timedelta(minutes=10)
     assert not list((tmp_path / "out" / chapters.FAILED).iterdir())
 
 
@@ -102,7 +106,16 @@ def test_outputs_of_another_version_of_the_source_are_a_fault():
     assert chapters.faults(executed(before), after) == ["it was executed from another version of its source"]
 
 
-def test_a_notebook_hangs_on_all_of_the_library_that_it_imports(tmp_path):
-    facs = write(tmp_path / "a.ipynb", new_code_cell("%matplotlib inline\nfrom traunet import facs"))
-    more = write(tmp_path / "b.ipynb", new_code_cell("from traunet import facs\nimport traunet.metrics"))
-    assert chapters.library_hash(facs) != chapters.library_hash(more)
+def test_a_figure_without_alternative_text_is_a_fault():
+    source = chapter(figure_cell("draw()", alt=" "))
+    assert chapters.faults(executed(source), source) == [
+        "code cell 3 makes a figure without alternative text (its metadata's mystnb.image.alt)"
+    ]
+
+
+def test_another_caption_is_another_source():
+    before, after = (chapter(figure_cell("draw()", caption=caption)) for caption in ("Before.", "After."))
+    for cells in zip(before.cells, after.cells, strict=True):
+        cells[1]["id"] = cells[0]["id"]
+    assert chapters.source_hash(before) == chapters.source_hash(before.copy())
+    assert chapters.source_hash(before) != chapters.source_hash(after)

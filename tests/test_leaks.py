@@ -8,9 +8,9 @@ import pytest
 from nbformat import writes
 from nbformat.v4 import new_code_cell, new_output
 from PIL import Image, PngImagePlugin
-from projects import PIXEL, chapter, executed, workspace, write_project
+from projects import PIXEL, chapter, executed, workspace, write_executed, write_project
 
-from traunet import leaks, publish
+from traunet import chapters, leaks, publish
 from traunet.publish import BuildError
 
 
@@ -118,10 +118,10 @@ def test_this_machine_knows_its_folders_and_names(tmp_path, monkeypatch):
 def test_a_site_that_tells_a_place_is_not_published_and_the_former_one_stays(tmp_path):
     source = chapter(new_code_cell("print(place)"))
     project, done = write_project(tmp_path / "project", notebook=source), workspace(tmp_path)
-    telling = executed(source)
+    path = write_executed(done, project / "notebooks" / "01_data.ipynb")
+    telling = chapters.read(path)
     telling.cells[-1].outputs = [printed(f"read from {tmp_path}/DISFA\n")]
-    (done.folder / "notebooks").mkdir(parents=True)
-    (done.folder / "notebooks" / "01_data.ipynb").write_text(writes(telling))
+    path.write_text(writes(telling))
     former = done.folder / "site" / "html"
     former.mkdir(parents=True)
     (former / "index.html").write_text("the former site")

@@ -1,11 +1,14 @@
 """The way from executed notebooks to a site that is whole, marked and self-contained, or to an error."""
 
+import base64
 import dataclasses
+import re
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from projects import chapter, executed, figure_cell, workspace, write_project
+from nbformat.v4 import new_code_cell, new_output
+from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project
 
 from traunet import chapters, publish
 from traunet.chapters import ChapterError
@@ -18,8 +21,7 @@ def finished(root, source=None):
     """A project and its workspace, with the notebook executed."""
     source = source or chapter(figure_cell("1 + 1"))
     project, done = write_project(root / "project", notebook=source), workspace(root)
-    (done.folder / "notebooks").mkdir(parents=True)
-    nbformat.write(executed(source), done.folder / "notebooks" / "01_data.ipynb")
+    write_executed(done, project / "notebooks" / "01_data.ipynb")
     return project, done
 
 
@@ -114,3 +116,62 @@ def test_a_notebook_is_kept_without_outputs_and_takes_its_profile_as_parameter(p
     assert not any(cell.outputs or cell.execution_count for cell in cells)
     assert cells[0].metadata.get("tags") == ["parameters"]
     assert cells[0].source.startswith("profile = ")
+
+
+def foot(site, page):
+    soup = BeautifulSoup((site / f"{page}.html").read_text(), "html.parser")
+    return [found.get_text() for found in soup.select("article .made")]
+
+
+def test_each_page_ends_with_when_from_what_and_how_long_it_was_made(site):
+    (chapters_foot,), (prose,) = foot(site, "notebooks/01_data"), foot(site, "book/intro")
+    hashed = r"[0-9a-f]{7}"
+    assert re.fullmatch(
+        rf"Made on 22 November 2026 in 41 s from notebook 01_data \(source {hashed}\), library {hashed}, "
+        r"torch [\d.]+\.",
+        chapters_foot,
+    )
+    assert re.fullmatch(
+        rf"Made on \d+ \w+ \d{{4}} in [\d.]+ s from book/intro\.md \(source {hashed}\), library {hashed}, "
+        rf"results of 1 runs? \({hashed}\), synthetic DISFA\.",
+        prose,
+    )
+    assert foot(site, "search") == []
+
+
+def test_a_page_older_than_what_it_rests_on_is_refused_before_anything_is_made(tmp_path):
+    source = chapter(new_code_cell('from traunet.workspace import Workspace\nWorkspace.of("smoke").results()'))
+    project, done = write_project(tmp_path / "project", notebook=source), workspace(tmp_path)
+    write_executed(done, project / "notebooks" / "01_data.ipynb", results="before")
+    done.__class__ = type("Untouched", (type(done),), {"results": lambda _: pytest.fail("made")})
+    with pytest.raises(
+        ChapterError,
+        match=r"notebooks/01_data is older than what it rests on: .*: the results .*; run: traunet notebook "
+        "01_data --profile smoke; make book PROFILE=smoke",
+    ):
+        publish.publish(done, project)
+
+
+def front_page(tmp_path, *tags):
+    cells = [new_code_cell("draw()", metadata={"tags": [tag]}) for tag in tags]
+    prose = PROSE + "\n![A face and what each branch looks at](../results/front-page.png)\n"
+    project, done = write_project(tmp_path / "project", prose, chapter(*cells)), workspace(tmp_path)
+    path = write_executed(done, project / "notebooks" / "01_data.ipynb")
+    notebook = chapters.read(path)
+    for cell in notebook.cells[3:]:
+        cell.outputs = [new_output("display_data", {"image/png": PIXEL})]
+    nbformat.write(notebook, path)
+    return publish.stage(done, done.results(), tmp_path / "staged", project)
+
+
+def test_the_front_page_shows_the_picture_of_the_cell_with_its_tag(tmp_path):
+    staged = front_page(tmp_path, "front-page", "other")
+    assert (staged / "results" / "front-page.png").read_bytes() == base64.b64decode(PIXEL)
+
+
+@pytest.mark.parametrize("tags", [("other",), ("front-page", "front-page")])
+def test_a_front_page_without_its_one_picture_fails_the_build(tmp_path, tags):
+    with pytest.raises(
+        BuildError, match=r"intro\.md: shows results/front-page\.png, which is made from the one cell"
+    ):
+        front_page(tmp_path, *tags)

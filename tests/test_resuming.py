@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 from projects import call, calls, chapter, clean_environment, write_checkout
@@ -19,9 +20,12 @@ REST = ["notebook", "site", "tables"]
 FAILING_CELL = "from pathlib import Path\nassert not Path('broken').exists(), 'the cell broke'"
 
 
+READING_CELL = "from traunet.workspace import Workspace\nWorkspace.of('smoke').results()"
+
+
 @pytest.fixture
 def checkout(tmp_path):
-    return write_checkout(tmp_path / "project", chapter(new_code_cell(FAILING_CELL)))
+    return write_checkout(tmp_path / "project", chapter(new_code_cell(READING_CELL)))
 
 
 def without(checkout, *marks):
@@ -34,19 +38,21 @@ def without(checkout, *marks):
 
 def test_the_others_finish_when_a_training_fails_and_the_next_calls_make_only_what_is_missing(checkout):
     logs, notebooks = checkout / "build" / "smoke" / "logs", checkout / "build" / "smoke" / "notebooks"
+    nbformat.write(chapter(new_code_cell(FAILING_CELL)), checkout / "notebooks" / "01_data.ipynb")
     (checkout / "failing").write_text("train-senet_hm-123")
     failed = call(checkout, *BOOK)
     assert failed.returncode == 2
     assert "train-senet_hm-123 was told to fail" in failed.stdout
     assert "traunet: the book was not finished; the failed step and its log are above" in failed.stdout
     assert calls(checkout) == sorted(
-        ["pretrain", "prepare", "synth", *(f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS)]
+        ["notebook", "pretrain", "prepare", "synth", *(f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS)]
     )
     assert "was told to fail" in (logs / "train-senet_hm-123.log").read_text()
 
     (checkout / "failing").unlink()
     (checkout / "executing").touch()
     (checkout / "notebooks" / "broken").touch()
+    (notebooks / "01_data.ipynb").unlink()
     broken = call(checkout, *BOOK)
     assert broken.returncode == 2
     assert "cell 3 raised AssertionError: the cell broke" in broken.stdout

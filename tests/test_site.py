@@ -22,42 +22,122 @@ def built(tmp_path):
 def test_a_whole_site_has_no_faults(built):
     assert (
         site.faults(
-            built("<a href='https://example.org'>elsewhere</a><a href='#here'>h</a>"), ["a"], "Profile smoke"
+            built("<a href='https://example.org'>elsewhere</a><a id='here' href='#here'>h</a>"),
+            ["a"],
+            "Profile smoke",
         )
         == []
     )
 
 
 def test_an_empty_site_and_a_missing_page_are_faults(built, tmp_path):
-    assert site.faults(tmp_path, ["a"], None) == ["the page a is missing"]
-    assert site.faults(built(), ["a", "b"], None) == ["the page b is missing"]
+    assert site.faults(tmp_path, ["a"], None) == ["the page a is missing: build the site again"]
+    assert site.faults(built(), ["a", "b"], None) == ["the page b is missing: build the site again"]
 
 
 def test_an_empty_page_is_a_fault(built):
-    assert site.faults(built(page="<article><h1>T</h1></article>"), ["a"], None) == ["a: it is empty"]
-    assert site.faults(built(page="<article>text</article>"), ["a"], None) == ["a: it has no heading"]
+    assert site.faults(built(page="<article><h1>T</h1></article>"), ["a"], None) == [
+        "a: it is empty; write it, or take it out of _toc.yml"
+    ]
+    assert site.faults(built(page="<article>text</article>"), ["a"], None) == [
+        "a: it has no heading; begin it with one, '# Title'"
+    ]
 
 
 def test_a_page_without_the_banner_is_a_fault(built):
     found = site.faults(built(banner=""), ["a"], "<b>Profile</b> smoke")
-    assert found == ["a.html: it does not show the banner with its profile and data set"]
-
-
-def test_a_picture_that_is_missing_or_empty_is_a_fault(built, tmp_path):
-    assert site.faults(built("<img src='x.png'>"), ["a"], None) == ["a.html: it shows x.png, which is not there"]
-    (tmp_path / "x.png").touch()
-    assert site.faults(built("<img src='x.png'>"), ["a"], None) == ["a.html: it shows x.png, which is empty"]
-
-
-def test_a_link_that_leads_nowhere_within_the_site_is_a_fault(built):
-    assert site.faults(built("<a href='b.html#x'>b</a>"), ["a"], None) == [
-        "a.html: it links to b.html#x, which is not there"
+    assert found == [
+        "a.html: it does not show the banner with its profile and data set; restore html: announcement"
     ]
 
 
+def fault(built, more):
+    """The one fault of a site whose page holds something more."""
+    found = site.faults(built(more), ["a"], None)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_foot_does_not_fill_an_empty_page(built):
+    page = "<article><h1>T</h1><p class='made'>" + "words " * 20 + "</p></article>"
+    assert site.faults(built(page=page), ["a"], None) == ["a: it is empty; write it, or take it out of _toc.yml"]
+
+
+def test_a_picture_that_is_missing_or_empty_is_a_fault(built, tmp_path):
+    picture = "<img src='x.png' alt='A face'>"
+    assert fault(built, picture) == "a.html: it shows x.png, which is not there; correct the address"
+    (tmp_path / "x.png").touch()
+    assert fault(built, picture) == "a.html: it shows x.png, which is empty; make it again"
+
+
+@pytest.mark.parametrize("text", ["", "alt", "alt=''", "alt='  '", "alt='x.png'", "alt='../_images/0a1b.svg'"])
+def test_a_picture_without_alternative_text_or_with_its_files_name_for_one_is_a_fault(built, tmp_path, text):
+    (tmp_path / "x.png").write_bytes(b"a picture")
+    assert fault(built, f"<img src='x.png' {text}>").startswith(
+        "a.html: the picture x.png has no alternative text; write it: ![text](file), or in the cell's metadata"
+    )
+
+
+def test_a_logo_beside_the_article_needs_alternative_text_too(built, tmp_path):
+    (tmp_path / "logo.png").write_bytes(b"a picture")
+    found = site.faults(built(page="<img src='logo.png'>" + GOOD), ["a"], None)
+    assert [text.partition(";")[0] for text in found] == ["a.html: the picture logo.png has no alternative text"]
+
+
+def test_a_link_that_leads_nowhere_within_the_site_is_a_fault(built):
+    assert fault(built, "<a href='b.html#x'>b</a>") == (
+        "a.html: it links to b.html#x, which is not there; correct the link"
+    )
+
+
+def test_a_link_to_a_place_that_a_page_does_not_have_is_a_fault(built, tmp_path):
+    (tmp_path / "b.html").write_text("<p id='there'>b</p><a name='old'></a><a href='#'>top</a>")
+    good = "<i id='here'></i><a href='#here'></a><a href='b.html#there'></a><a href='b.html#old'></a>"
+    assert site.faults(built(good), ["a"], None) == []
+    assert fault(built, "<a href='#gone'></a>") == (
+        "a.html: it links to #gone, and a.html has no such place; correct the link"
+    )
+    assert fault(built, "<a href='b.html#gone'></a>") == (
+        "a.html: it links to b.html#gone, and b.html has no such place; correct the link"
+    )
+
+
+OUTSIDE = "https://example.org/x"
+
+
 @pytest.mark.parametrize(
-    "tag", ["<script src='{}'></script>", "<img src='{}'>", "<link rel='stylesheet' href='{}'>"]
+    "tag",
+    [
+        "<script src='{}'></script>",
+        "<img src='{}' alt='A face'>",
+        "<img srcset='{} 2x' alt='A face'>",
+        "<link rel='stylesheet' href='{}'>",
+        "<video poster='{}'></video>",
+        "<object data='{}'></object>",
+        "<svg><image href='{}'></image></svg>",
+        "<p style='background: url({})'></p>",
+        "<style>@import '{}';</style>",
+    ],
 )
-def test_anything_loaded_from_the_network_is_a_fault(built, tag):
-    address = "https://example.org/x"
-    assert site.faults(built(tag.format(address)), ["a"], None) == [f"a.html: it loads {address} from the network"]
+def test_anything_that_a_page_loads_from_the_network_is_a_fault(built, tag):
+    assert fault(built, tag.format(OUTSIDE)) == (
+        f"a.html: it loads {OUTSIDE} from the network; ship the file with the site, or take it out"
+    )
+
+
+@pytest.mark.parametrize("style", ["p {{ background: url({}) }}", '@import "{}";', "@import url('{}');"])
+def test_anything_that_a_style_sheet_loads_from_the_network_is_a_fault(built, tmp_path, style):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "theme.css").write_text(style.format(OUTSIDE))
+    assert fault(built, "").startswith(f"_static/theme.css: it loads {OUTSIDE} from the network")
+
+
+def test_a_style_sheet_may_hold_pictures_and_name_files_beside_it_but_none_that_are_not_there(built, tmp_path):
+    (tmp_path / "font.woff2").write_bytes(b"a font")
+    sheet = tmp_path / "a.css"
+    sheet.write_text(
+        "/* url(https://example.org) */ p { background: url(data:image/png;base64,AA==), url('font.woff2') }"
+    )
+    assert site.faults(built(), ["a"], None) == []
+    sheet.write_text("@font-face { src: url(gone.woff2?v=1) }")
+    assert fault(built, "").startswith("a.css: it shows gone.woff2?v=1, which is not there")

@@ -14,15 +14,14 @@ from traunet.config import FOLDS, VARIANTS
 
 ALL_FOLDS = "".join(map(str, FOLDS))
 TRAININGS = {f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS}
+READING = "from traunet import figures\nfrom traunet.workspace import Workspace\nWorkspace.of('smoke').results()"
 AFTER_TRAINING = {"results", "01_data.ipynb", "site"}
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A copy of the project in which everything is made, from a data set and a weights file."""
-    checkout = write_checkout(
-        tmp_path_factory.mktemp("finished") / "project", chapter(new_code_cell("from traunet import figures"))
-    )
+    checkout = write_checkout(tmp_path_factory.mktemp("finished") / "project", chapter(new_code_cell(READING)))
     write_tree(checkout / "disfa", subjects=("SN001",), frames=2)
     (checkout / "weights.pt").write_bytes(b"weights")
     done = call(checkout, "-m", "traunet", "finish", ALL_FOLDS, *options(checkout))
@@ -67,13 +66,37 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
-def test_another_wording_of_a_comment_or_docstring_and_code_of_no_stage_make_nothing_again(project):
+def test_another_wording_and_code_of_no_stage_build_the_site_alone_whose_pages_quote_the_library(project):
     for module in ("training", "figures", "config", "data/store"):
         file = project / "traunet" / f"{module}.py"
         file.write_text("# A thought.\n" + file.read_text().replace('"""', '"""Truly: ', 1))
     with (project / "traunet" / "doctor.py").open("a") as file:
         file.write("\nNEW = 1\n")
-    assert planned(project) == set()
+    assert planned(project) == {"site"}
+
+
+def test_another_style_of_figures_executes_their_notebooks_and_trains_nothing(project):
+    edit(
+        project / "traunet" / "figures.py",
+        "STYLE: dict[Any, Any] = {",
+        'STYLE: dict[Any, Any] = {"axes.linewidth": 2} | {',
+    )
+    assert planned(project) == {"01_data.ipynb", "site"}
+
+
+@pytest.mark.parametrize("file", ["data/published/table1.csv", "traunet/report.py"])
+def test_other_published_tables_or_code_of_the_results_make_the_results_again_and_train_nothing(project, file):
+    with (project / file).open("a") as changed:
+        changed.write("\n" if file.endswith("csv") else "\nNEW = 1\n")
+    assert planned(project) == AFTER_TRAINING
+
+
+def test_a_notebook_that_reads_no_stage_is_not_executed_again_after_training(project):
+    source = project / "notebooks" / "01_data.ipynb"
+    nbformat.write(chapter(new_code_cell("from traunet import facs")), source)
+    snakemake(project, "--touch", "--forceall")
+    edit(project / "traunet" / "config.py", "learning_rate=0.02,", "learning_rate=0.03,")
+    assert planned(project) == TRAININGS | {"results", "site"}
 
 
 def test_a_change_in_the_figures_executes_their_notebooks_and_trains_nothing(project):

@@ -3,19 +3,25 @@
 Jupyter Book renders a notebook that failed, or never ran, without a word. So a chapter has to pass here first.
 """
 
-import ast
+import hashlib
+import json
 import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
+# jsonschema, which nbformat loads, builds grammars of addresses with this if it is there: 1.4 s in every process,
+# for a check that no notebook needs. Without it jsonschema leaves the check out.
+sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
 
-from traunet.provenance import code_hash
+import nbformat  # noqa: E402
+from nbformat import NotebookNode  # noqa: E402
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"
@@ -36,9 +42,10 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
     """Execute a notebook with its parameters and put it at `out` if it passes.
 
     Whatever happens, the executed notebook is kept, with its traceback: in the folder `failed` beside `out` while
-    it runs and if it does not pass. `record` (the resolved settings) is written into its metadata, since papermill
-    does not record the defaults; papermill's own, with places on this machine, is not kept. The kernel is this
-    Python, whatever kernels are installed. Raises ChapterError, or FileNotFoundError if there is no such notebook.
+    it runs and if it does not pass. `record` (what it is made from, the resolved settings) is written into its
+    metadata, with when it was made and in how many seconds; papermill's own, with places on this machine, is not
+    kept. The kernel is this Python, whatever kernels are installed. Raises ChapterError, or FileNotFoundError if
+    there is no such notebook.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -48,6 +55,7 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
     attempt = out.parent / FAILED / out.name
     attempt.parent.mkdir(parents=True, exist_ok=True)
     settings = {"kernel_name": KERNEL["name"], "cwd": source.parent, "progress_bar": False}
+    started = time.perf_counter()
     try:
         with _this_python_as_kernel():
             papermill.execute_notebook(source, attempt, dict(parameters), **settings)
@@ -56,11 +64,17 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
         reason = f"cell {error.exec_count} raised {error.ename}: {error.evalue}"
         raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
     notebook = without_strange_metadata(read(attempt))
-    notebook.metadata["traunet"] = dict(record)
+    took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
+    notebook.metadata["traunet"] = {**record, **took}
     nbformat.write(notebook, attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
     return out
+
+
+def now() -> str:
+    """The time, to the second, as pages note it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
@@ -146,6 +160,8 @@ def _output_faults(cell: NotebookNode) -> list[str]:
         errors.append("makes a figure without a caption")
     if figure is not None and not any(kind.startswith("image/") for kind in kinds):
         errors.append("should show a figure and shows none")
+    if figure is not None and not str(cell.metadata["mystnb"].get("image", {}).get("alt", "")).strip():
+        errors.append("makes a figure without alternative text (its metadata's mystnb.image.alt)")
     if "table" in cell.metadata.get("tags", []) and "text/html" not in kinds:
         errors.append("should show a table and shows none")
     if any(map(_is_active, cell.outputs)):
@@ -165,30 +181,15 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def source_hash(notebook: NotebookNode) -> str:
+    """A hash of all that its author wrote: the cells' text, and what their metadata say of figures and tables."""
+    said = [
+        (cell.cell_type, cell.source, cell.metadata.get("mystnb"), cell.metadata.get("tags"))
+        for cell in notebook.cells
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def _sources(notebook: NotebookNode) -> list[tuple[str, str]]:
     cells = [cell for cell in notebook.cells if INJECTED not in cell.metadata.get("tags", [])]
     return [(cell.cell_type, cell.source) for cell in cells]
-
-
-def library_hash(source: Path) -> str:
-    """A hash of all of the library that a notebook's cells import, directly or not."""
-    text = "\n".join(cell.source for cell in code_cells(read(source)))
-    return code_hash(sorted(_imported(text, source)))
-
-
-def _imported(code: str, source: Path) -> set[str]:
-    plain = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
-    try:
-        nodes = list(ast.walk(ast.parse(plain)))
-    except SyntaxError as error:
-        raise ChapterError(f"{source}: {error}") from None
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] == "traunet" and _is_module(name)}
-
-
-def _is_module(name: str) -> bool:
-    place = Path(__file__).parent.joinpath(*name.split(".")[1:])
-    return place.is_dir() or place.with_suffix(".py").is_file()

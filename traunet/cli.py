@@ -215,8 +215,7 @@ def _tables(given: argparse.Namespace) -> Made:
 
 
 def _notebook(given: argparse.Namespace) -> Made:
-    from traunet import chapters, publish
-    from traunet.config import canonical_json
+    from traunet import chapters, freshness, publish
 
     named("notebook", given.name, dict.fromkeys(publish.notebooks()))
     workspace = _workspace(given)
@@ -224,7 +223,7 @@ def _notebook(given: argparse.Namespace) -> Made:
     os.environ.update(workspace.environment)  # through which the notebook's own Workspace.of finds this one
     source = PROJECT / "notebooks" / f"{given.name}.ipynb"
     out = workspace.folder / "notebooks" / source.name
-    record = {"settings": canonical_json(workspace.profile), "keys": workspace.keys}
+    record = freshness.record(workspace, source)
     return Made([chapters.execute(source, out, {"profile": given.profile}, record)])
 
 

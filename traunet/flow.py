@@ -1,8 +1,9 @@
 """`make book`: Snakemake over the stages of a workspace, and the marks by which it knows what is finished.
 
-A mark is a small file in `done/` that says what a stage made and from which key. Snakemake compares marks, so a
-stage that finds its result unchanged stops the work there. A mark whose result is gone, or whose key is no longer
-the stage's, is made again whatever Snakemake remembers: at most too much is made, never too little.
+A mark is a small file in `done/` that says what a stage made, from which key, and what came out. Snakemake
+compares marks, so a stage that finds its result unchanged stops the work there. A mark whose result is gone or
+changed, or whose key is no longer the stage's, is made again whatever Snakemake remembers, and so is a notebook
+that notes other hashes than those of now: at most too much is made, never too little.
 """
 
 import json
@@ -20,8 +21,10 @@ from urllib.parse import quote
 import yaml
 from filelock import FileLock, Timeout
 
-from traunet import gpus
+from traunet import freshness, gpus
 from traunet.config import FOLDS
+from traunet.keeping import KEY, digest
+from traunet.provenance import file_sha256
 from traunet.status import Status
 from traunet.workspace import PROJECT, Workspace
 
@@ -40,12 +43,26 @@ class FlowError(ValueError):
 
 def write_mark(mark: Path, workspace: Workspace, stage: str, made: Iterable[Path]) -> None:
     """Note that a stage is finished. Equal results give equal marks, whenever they were made."""
-    paths = [os.path.relpath(path, PROJECT) for path in made]
-    text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": paths})
+    holds = {os.path.relpath(path, PROJECT): fingerprint(path) for path in made}
+    text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": holds})
     mark.parent.mkdir(parents=True, exist_ok=True)
     part = mark.with_name(f".{mark.name}.part")
     part.write_text(text + "\n")
     part.replace(mark)
+
+
+def fingerprint(path: Path) -> str:
+    """What tells one making of a result from another: equal for equal content, however long it took and where.
+
+    A network that is trained anew under its old name may answer otherwise; then all that read it is stale.
+    """
+    if path.is_file():
+        return file_sha256(path)
+    for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
+        if (path / name).is_file():
+            return digest(json.loads((path / name).read_text())[part])
+    key = path / KEY
+    return key.read_text().strip() if key.is_file() else ""
 
 
 def stale_marks(workspace: Workspace) -> list[Path]:
@@ -57,10 +74,12 @@ def stale_marks(workspace: Workspace) -> list[Path]:
 def _holds(mark: Path, workspace: Workspace) -> bool:
     try:
         said = json.loads(mark.read_text())
-        made, key = [PROJECT / path for path in said["made"]], said["key"]
-    except (ValueError, LookupError, TypeError):
+        made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
+        if workspace.keys.get(said["stage"]) != key:
+            return False
+        return all(path.exists() and fingerprint(path) == held for path, held in made.items())
+    except (ValueError, LookupError, TypeError, AttributeError, OSError):
         return False
-    return workspace.keys.get(said["stage"]) == key and all(path.exists() for path in made)
 
 
 def make_book(
@@ -133,7 +152,8 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
     groups = fold_groups(workspace.profile.name, cluster=not is_local(profile))
-    stale = [os.path.relpath(mark, PROJECT) for mark in stale_marks(workspace) if _is_wanted(mark, groups)]
+    marks = [mark for mark in stale_marks(workspace) if _is_wanted(mark, groups)]
+    stale = [os.path.relpath(path, PROJECT) for path in [*marks, *freshness.stale(workspace)]]
     return command + (["--forcerun", *stale] if stale else [])
 
 

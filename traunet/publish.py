@@ -3,12 +3,13 @@
 Every build starts from nothing: an incremental one keeps numbers in the prose that have changed since.
 """
 
+import base64
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
@@ -16,13 +17,16 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from traunet import chapters, leaks, site, trimming
+from traunet import chapters, foot, freshness, leaks, site, trimming
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
 from traunet.workspace import PROJECT, Workspace
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
+# As the command `jupyter-book`, but without what chapters.py says of this package.
+JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
 RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file: ../results/table1.csv
 
 
@@ -90,31 +94,56 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
         shutil.copy(workspace.bench, out / RESULTS)
     shutil.copy(project / "_toc.yml", out)
     shutil.copy(project / "CITATION.cff", out)
-    _stage_notebooks(workspace, out, project)
+    executed = _stage_notebooks(workspace, out, project)
+    # Gates on the sources: one call each, here, on the staged tree.
     refuse_typed_numbers(out)
+    _stage_front_page(executed, out)
     missing = [page for page in pages(project) if not any(out.glob(f"{page}.*"))]
     if missing:
         raise BuildError(f"{project / '_toc.yml'}: no source for the page {', '.join(missing)}; write it")
     config = _marked(read_settings(project / "_config.yml"), banner(workspace))
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    noting = {name: notebook for name, notebook in executed.items() if "traunet" in notebook.metadata}
+    feet = {f"notebooks/{name}": foot.of_notebook(name, notebook) for name, notebook in noting.items()}
+    prose = {page: foot.of_page(file) for page in pages(project) for file in out.glob(f"{page}.md")}
+    foot.write(out, prose | feet, results, workspace.dataset)
     return out
 
 
-def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> None:
+def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str, NotebookNode]:
+    staged = {}
     for name in notebooks(project):
-        source, executed = (
-            project / "notebooks" / f"{name}.ipynb",
-            workspace.folder / "notebooks" / f"{name}.ipynb",
-        )
-        if not executed.is_file():
-            raise chapters.ChapterError(
-                f"{executed}: the notebook was not executed; run: traunet notebook {name} --profile "
-                f"{workspace.profile.name}"
-            )
+        source, executed = project / "notebooks" / f"{name}.ipynb", freshness.executed(workspace, name)
         notebook = chapters.without_strange_metadata(chapters.read(executed))
         chapters.check(notebook, chapters.read(source), executed)
         (out / "notebooks").mkdir(exist_ok=True)
         nbformat.write(_without_defaults(notebook), out / "notebooks" / source.name)
+        staged[name] = notebook
+    return staged
+
+
+def _stage_front_page(executed: Mapping[str, NotebookNode], out: Path) -> None:
+    """Put the picture of the one cell tagged `front-page` where the first page finds it.
+
+    A first page that shows none needs no such cell. Raises BuildError if there is not exactly one picture.
+    """
+    front = next(iter(out.glob(f"{pages(out)[0]}.*")), None)
+    wanted = front is not None and FRONT_PICTURE in front.read_text(encoding="utf-8")
+    cells = [
+        (name, cell)
+        for name, notebook in executed.items()
+        for cell in chapters.code_cells(notebook)
+        if FRONT_TAG in cell.metadata.get("tags", [])
+    ]
+    shown = [output.data[PNG] for _, cell in cells for output in cell.outputs if PNG in output.get("data", {})]
+    if wanted and (len(cells) != 1 or len(shown) != 1):
+        where = ", ".join(f"notebooks/{name}" for name, _ in cells) or "no notebook"
+        raise BuildError(
+            f"{front}: shows {RESULTS}/{FRONT_PICTURE}, which is made from the one cell tagged {FRONT_TAG!r} that "
+            f"shows one PNG; tagged are {len(cells)} cells ({where}) with {len(shown)} such pictures: tag one"
+        )
+    if wanted:
+        (out / RESULTS / FRONT_PICTURE).write_bytes(base64.b64decode("".join(shown[0])))
 
 
 def _without_defaults(notebook: NotebookNode) -> NotebookNode:
@@ -133,8 +162,7 @@ def _marked(config: dict, text: str | None) -> dict:
 
 def build(staged: Path, out: Path) -> Path:
     """Build a staged tree with Jupyter Book into the new folder `out`; a warning is an error, a BuildError."""
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", staged, "--all", "--warningiserror", "--keep-going"]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", staged, "--all", "--warningiserror", "--keep-going"]
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     log = ANSI.sub("", done.stdout)
@@ -159,8 +187,9 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
     The former site is replaced only by one that passed, and that tells nothing of the machine that built it.
-    Raises ChapterError or BuildError.
+    Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError.
     """
+    freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
     results, text = workspace.results(), banner(workspace)
 
     def make(out: Path) -> None:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -160,8 +160,13 @@ def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
     """All that a run's numbers depend on beside its variant and fold; the profile's name is not among them."""
     settings = {part: json.loads(canonical_json(getattr(profile, part))) for part in ("align", "model", "train")}
     # config.py's values are here already: hashing its text too would retrain for a reworded comment.
-    code = code_hash(TRAINING_CODE, without=["traunet.config"])
-    return {**settings, "data": data, "trunk": trunk, "code": code, "packages": versions()}
+    return {**settings, "data": data, "trunk": trunk, "code": _training_code(), "packages": versions()}
+
+
+@cache
+def _training_code() -> str:
+    """Once a process, which knows no other code than what it loaded: to open all runs asks for it 24 times."""
+    return code_hash(TRAINING_CODE, without=["traunet.config"])
 
 
 def run_name(variant: str, fold: int, inputs: dict[str, Any]) -> str:

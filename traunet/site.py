@@ -1,68 +1,180 @@
-"""A last look at the built site, as its reader gets it: nothing empty or missing, nothing from the network."""
+"""A last look at the built site, as its reader gets it: nothing empty or missing, nothing from the network.
+
+Every page is read once. What scripts would load only a browser can tell (tests/).
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 LEAST_TEXT = 40  # characters below which a page counts as empty
 # What a browser loads by itself when it shows a page; a link that a reader may click is another matter.
-LOADED = (("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href"))
-NOT_LOADED = {"canonical", "index", "search", "next", "prev", "author", "copyright"}  # of <link rel=...>
+LOADED = {
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "source": ("src", "srcset"),
+    "iframe": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "track": ("src",),
+    "input": ("src",),
+    "link": ("href",),
+    "image": ("href", "xlink:href"),
+    "use": ("href", "xlink:href"),
+}
+NOT_LOADED = {
+    "canonical",
+    "index",
+    "search",
+    "next",
+    "prev",
+    "author",
+    "copyright",
+    "license",
+}  # of <link rel=...>
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+IN_STYLE = re.compile(
+    r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)|@import\s+(?:"([^"]*)"|'([^']*)')""", re.I
+)
+NAMES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)  # docutils takes the file's for want of a text
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the site, read once."""
+
+    file: Path
+    site: Path
+
+    @cached_property
+    def soup(self) -> BeautifulSoup:
+        return BeautifulSoup(self.file.read_text(encoding="utf-8"), "html.parser")
+
+    @cached_property
+    def places(self) -> set[str]:
+        """What `#...` may name within the page."""
+        named = {str(tag["id"]) for tag in self.soup.find_all(id=True)}
+        return named | {str(tag["name"]) for tag in self.soup.find_all("a", attrs={"name": True})}
+
+    @property
+    def name(self) -> str:
+        return str(self.file.relative_to(self.site))
+
+    @cached_property
+    def leads_on(self) -> bool:
+        """Whether it shows nothing and sends the browser to another page, as index.html does."""
+        return bool(self.soup.find("meta", attrs={"http-equiv": re.compile("refresh", re.IGNORECASE)}))
 
 
 def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
     """What is wrong with a built site, in words; an empty list if it may be shown.
 
     Every page of the table of contents must be there and hold a heading and text; every page must show the banner;
-    what it loads or links to within the site must exist, and nothing is loaded from the network.
+    every picture has alternative text; what it loads or links to within the site must exist, down to the place in
+    a page, and nothing is loaded from the network, by pages or by style sheets.
     """
-    missing = [f"the page {page} is missing" for page in pages if not (site / f"{page}.html").is_file()]
+    missing = [
+        f"the page {page} is missing: build the site again"
+        for page in pages
+        if not (site / f"{page}.html").is_file()
+    ]
     if missing or not (site / "index.html").is_file():
-        return missing or ["index.html is missing"]
-    found = []
-    for page in pages:
-        found += _content_faults(site / f"{page}.html", page)
-    for file in sorted(site.rglob("*.html")):
-        if "_static" not in file.relative_to(site).parts:
-            found += [f"{file.relative_to(site)}: {fault}" for fault in _page_faults(file, site, banner)]
+        return missing or ["index.html is missing: build the site again"]
+    shown = {
+        file.resolve(): Page(file, site)
+        for file in sorted(site.rglob("*.html"))
+        if "_static" not in file.relative_to(site).parts
+    }
+    found = [fault for page in pages for fault in _content_faults(shown[(site / f"{page}.html").resolve()], page)]
+    for page in shown.values():
+        if not page.leads_on:
+            found += [f"{page.name}: {fault}" for fault in _page_faults(page, shown, banner)]
+    for file in sorted(site.rglob("*.css")):
+        style = file.read_text(encoding="utf-8", errors="ignore")
+        found += [f"{file.relative_to(site)}: {fault}" for fault in _style_faults(style, file, site)]
     return found
 
 
-def _content_faults(file: Path, page: str) -> list[str]:
-    article = _soup(file).find("article")
-    if article is None or article.find("h1") is None:
-        return [f"{page}: it has no heading"]
-    text = article.get_text(" ", strip=True)
-    return [] if len(text) >= LEAST_TEXT else [f"{page}: it is empty"]
+def _content_faults(page: Page, name: str) -> list[str]:
+    article = page.soup.find("article")
+    if not isinstance(article, Tag) or article.find("h1") is None:
+        return [f"{name}: it has no heading; begin it with one, '# Title'"]
+    foot = article.find(class_="made")
+    length = len(article.get_text(" ", strip=True)) - (len(foot.get_text(" ", strip=True)) if foot else 0)
+    return [] if length >= LEAST_TEXT else [f"{name}: it is empty; write it, or take it out of _toc.yml"]
 
 
-def _page_faults(file: Path, site: Path, banner: str | None) -> Iterator[str]:
-    soup = _soup(file)
-    if soup.find("meta", attrs={"http-equiv": re.compile("refresh", re.IGNORECASE)}):  # index.html only leads on
-        return
+def _page_faults(page: Page, shown: Mapping[Path, Page], banner: str | None) -> Iterator[str]:
+    soup = page.soup
     if banner and _words(banner) not in " ".join(soup.get_text(" ").split()):
-        yield "it does not show the banner with its profile and data set"
-    for tag, attribute in LOADED:
-        for element in soup.find_all(tag, attrs={attribute: True}):
-            if tag != "link" or not NOT_LOADED & set(element.get("rel") or ()):
-                yield from _loading_faults(str(element[attribute]), file, site)
+        yield "it does not show the banner with its profile and data set; restore html: announcement"
+    for tag in soup.find_all(list(LOADED)):
+        if tag.name != "link" or not NOT_LOADED & set(tag.get("rel") or ()):
+            for address in _addresses(tag):
+                yield from _loading_faults(address, page.file, page.site)
+    for tag in soup.find_all("img"):
+        yield from _text_faults(tag)
+    styles = [str(tag["style"]) for tag in soup.find_all(style=True)]
+    for style in [*styles, *(tag.get_text() for tag in soup.find_all("style"))]:
+        yield from _style_faults(style, page.file, page.site)
     for link in soup.find_all("a", href=True):
-        target = _local(str(link["href"]), file, site)
-        if target and not target.exists():
-            yield f"it links to {link['href']}, which is not there"
+        yield from _link_faults(str(link["href"]), page, shown)
+
+
+def _addresses(tag: Tag) -> Iterator[str]:
+    for attribute in LOADED[tag.name]:
+        text = str(tag.get(attribute) or "").strip()
+        if attribute == "srcset":
+            yield from (part.split()[0] for part in re.split(r",\s+", text) if part.strip())
+        elif text:
+            yield text
+
+
+def _text_faults(picture: Tag) -> Iterator[str]:
+    text, address = str(picture.get("alt") or "").strip(), str(picture.get("src") or "")
+    name = address if len(address) < 100 else f"{address[:40]}…"
+    if not text or text == address or NAMES.search(text):
+        yield (
+            f"the picture {name} has no alternative text; write it: ![text](file), or in the cell's metadata "
+            "mystnb.image.alt"
+        )
+
+
+def _style_faults(style: str, file: Path, site: Path) -> Iterator[str]:
+    for match in IN_STYLE.finditer(COMMENT.sub("", style)):
+        address = next(filter(None, match.groups()), "")
+        if address and not address.startswith("#"):
+            yield from _loading_faults(address, file, site)
+
+
+def _link_faults(address: str, page: Page, shown: Mapping[Path, Page]) -> Iterator[str]:
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc:
+        return
+    target = _local(address, page.file, page.site) or page.file
+    if not target.exists():
+        yield f"it links to {address}, which is not there; correct the link"
+        return
+    place, other = unquote(parts.fragment), shown.get(target.resolve())
+    if place not in ("", "top") and other and not other.leads_on and place not in other.places:
+        yield f"it links to {address}, and {other.name} has no such place; correct the link"
 
 
 def _loading_faults(address: str, file: Path, site: Path) -> Iterator[str]:
     if urlsplit(address).netloc:
-        yield f"it loads {address} from the network"
+        yield f"it loads {address} from the network; ship the file with the site, or take it out"
     target = _local(address, file, site)
     if target and not target.is_file():
-        yield f"it shows {address}, which is not there"
+        yield f"it shows {address}, which is not there; correct the address"
     elif target and not target.stat().st_size:
-        yield f"it shows {address}, which is empty"
+        yield f"it shows {address}, which is empty; make it again"
 
 
 def _local(address: str, file: Path, site: Path) -> Path | None:
@@ -76,7 +188,3 @@ def _local(address: str, file: Path, site: Path) -> Path | None:
 
 def _words(html: str) -> str:
     return " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())
-
-
-def _soup(file: Path) -> BeautifulSoup:
-    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")

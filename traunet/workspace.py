@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
 SYNTHETIC, REAL = "synthetic DISFA", "DISFA"
+PUBLISHED = PROJECT / "data" / "published"  # the paper's tables and DISFA's statistics, as typed
 PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
 
 
@@ -118,7 +119,7 @@ class Workspace:
         keys["store"] = digest([keys["tree"], canonical_json(self.profile.align), _library(*PREPARING)])
         keys["trunk"] = digest(self._trunk_inputs())
         keys["runs"] = digest(run_inputs(self.profile, keys["store"], keys["trunk"]))
-        keys["results"] = digest([keys["runs"], _library("traunet.report")])
+        keys["results"] = digest([keys["runs"], _library("traunet.report"), published_hash()])
         return keys
 
     def _tree_inputs(self) -> Any:
@@ -193,7 +194,7 @@ class Workspace:
         from traunet import report
 
         runs, profile = self.runs(), self.profile
-        key = digest([[run.name for run in runs], _library("traunet.report")])
+        key = digest([_answers(runs), _library("traunet.report"), published_hash()])
 
         def write(out: Path) -> None:
             report.write(
@@ -205,6 +206,10 @@ class Workspace:
             )
 
         return found_or_made(self.folder / "results", key, write)
+
+    def predictions_hash(self) -> str:
+        """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
+        return digest(_answers(self.runs()))
 
     def _synthesise(self, out: Path) -> None:
         from traunet.synth.tree import write_tree
@@ -234,6 +239,15 @@ class Workspace:
 def _library(*modules: str) -> list[Any]:
     """What of the library and its packages a result depends on; settings count by value, not by their text."""
     return [code_hash(modules, without=["traunet.config"]), versions()]
+
+
+def _answers(runs: "Iterable[Run]") -> list[Any]:
+    return [[run.name, run.provenance["files"]["predictions.parquet"]["sha256"]] for run in runs]
+
+
+def published_hash(folder: Path = PUBLISHED) -> str:
+    """A hash of the tables typed from the paper and of DISFA's published statistics."""
+    return digest([[file.name, file_sha256(file)] for file in sorted(folder.glob("*.csv"))])
 
 
 def _synthetic(config: SynthConfig) -> list[Any]:

@@ -1,0 +1,131 @@
+"""What a chapter rests on, told from its text; and that it notices when one of these has changed."""
+
+import shutil
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+from projects import chapter, workspace, write_executed
+
+from traunet import freshness, provenance
+from traunet.chapters import ChapterError
+from traunet.workspace import PROJECT
+
+START = 'from traunet.workspace import Workspace\nws = Workspace.of("smoke")\n'
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    def write(code, start=START):
+        path = tmp_path / "01_data.ipynb"
+        nbformat.write(chapter(new_code_cell(start + code)), path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("code", "stages"),
+    [
+        ("ws.profile", []),
+        ("ws.tree(), ws.dataset", ["tree", "store"]),
+        ('[ws.run("tranet", fold) for fold in (1, 2)]', ["runs"]),
+        ("other = ws\nother.results()", list(freshness.ALL)),
+        ("Workspace.of('smoke').trunk()", ["trunk"]),
+        ("show(Workspace.of('smoke'))", list(freshness.ALL)),
+        ("one, two = Workspace.of('smoke'), 2", list(freshness.ALL)),
+        ("show(ws)", list(freshness.ALL)),
+        ("ws.folder", list(freshness.ALL)),
+    ],
+)
+def test_a_notebook_rests_on_the_stages_that_it_reads_and_on_all_if_it_hands_its_workspace_on(
+    notebook, code, stages
+):
+    assert freshness.reads(notebook(code)) == stages
+
+
+def test_a_workspace_that_is_not_recognised_counts_as_handed_on_and_none_as_nothing(notebook):
+    assert freshness.reads(notebook("w.of('smoke')", "from traunet.workspace import Workspace as w\n")) == list(
+        freshness.ALL
+    )
+    assert freshness.reads(notebook("1 + 1", "")) == []
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of the library whose sources may be changed."""
+    folder = tmp_path / "copy" / "traunet"
+    shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+    yield folder
+    forget()
+
+
+def forget():
+    freshness._imports.cache_clear()
+    freshness._bare.cache_clear()
+
+
+def changed(tmp_path, source, library, module):
+    """What a notebook finds changed after a line was added to a module."""
+    done = workspace(tmp_path)
+    done.__dict__["keys"] = dict.fromkeys(freshness.ALL, "as before")
+    forget()
+    before = freshness.made_from(done, source)
+    with (library / module).open("a") as file:
+        file.write("\nNEW = 1\n")
+    forget()
+    return freshness.changes(before, freshness.made_from(done, source))
+
+
+@pytest.mark.parametrize(
+    ("module", "stale"), [("figures.py", True), ("facs.py", True), ("doctor.py", False), ("report.py", False)]
+)
+def test_a_notebook_rests_on_the_code_that_it_imports_and_not_on_what_only_makes_the_stages(
+    tmp_path, notebook, library, module, stale
+):
+    source = notebook("from traunet import figures\nws.results()")
+    words = [freshness.WORDS["library"]] if stale else []
+    assert changed(tmp_path, source, library, module) == words
+
+
+def test_a_notebook_that_imports_what_makes_a_stage_rests_on_its_code_too(tmp_path, notebook, library):
+    assert changed(tmp_path, notebook("from traunet import report"), library, "report.py")
+
+
+@pytest.mark.parametrize("name", sorted(freshness.WORDS))
+def test_each_thing_that_changed_is_told_with_the_page_and_the_command(tmp_path, notebook, name):
+    done, source = workspace(tmp_path), notebook("from traunet import published\nshow(ws)")
+    write_executed(done, source)
+    freshness.refuse_stale(done, [source])
+    write_executed(done, source, **{name: "of before"})
+    with pytest.raises(ChapterError) as refused:
+        freshness.refuse_stale(done, [source])
+    assert str(refused.value).startswith(
+        "notebooks/01_data is older than what it rests on: changed since it was made: "
+        f"{freshness.WORDS[name]}; run: traunet notebook 01_data --profile smoke; make book"
+    )
+
+
+def test_a_notebook_that_notes_nothing_of_its_making_is_refused(tmp_path, notebook):
+    done, source = workspace(tmp_path), notebook("show(ws)")
+    path = write_executed(done, source)
+    executed = nbformat.read(path, as_version=4)
+    del executed.metadata["traunet"]
+    nbformat.write(executed, path)
+    with pytest.raises(ChapterError, match="its source, the library's code that it imports"):
+        freshness.refuse_stale(done, [source])
+
+
+def test_other_packages_in_the_lock_or_installed_are_another_environment(tmp_path, monkeypatch):
+    (tmp_path / "requirements.lock").write_text("numpy==1\n")
+    (tmp_path / "requirements.in").write_text("# The network.\nnumpy>=1  # why\nno-such-package\n")
+    assert freshness.required(tmp_path / "requirements.in") == ["numpy", "no-such-package"]
+    first = freshness.environment_hash(tmp_path)
+    assert freshness.environment_hash(tmp_path) == first
+    monkeypatch.setattr(freshness, "versions", lambda packages: dict.fromkeys(packages, "0.1"))
+    freshness._version.cache_clear()
+    installed = freshness.environment_hash(tmp_path)
+    freshness._version.cache_clear()
+    (tmp_path / "requirements.lock").write_text("numpy==2\n")
+    assert len({first, installed, freshness.environment_hash(tmp_path)}) == 3

@@ -1,0 +1,249 @@
+"""What a chapter is made from, as hashes: noted in it when it is executed, compared when the site is built.
+
+The workflow asks for the same hashes, so that it executes again exactly what the site would refuse.
+"""
+
+import ast
+import json
+import platform
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+from traunet import provenance  # its private parts too: a change of that file would prepare all data anew
+from traunet.chapters import ChapterError, NotebookNode, code_cells, read, source_hash
+from traunet.config import canonical_json
+from traunet.keeping import digest
+from traunet.provenance import PACKAGE, file_sha256, versions
+from traunet.workspace import PROJECT, Workspace, published_hash
+
+# The stage behind each of a workspace's methods that a notebook may call.
+STAGES = {
+    "tree": "tree",
+    "store": "store",
+    "dataset": "store",
+    "is_the_papers": "store",
+    "heads": "trunk",
+    "trunk": "trunk",
+    "run": "runs",
+    "runs": "runs",
+    "results": "results",
+}
+FREE = {"profile", "weights", "disfa"}  # settings, not files that a stage made
+ALL = ("tree", "store", "trunk", "runs", "results")
+# What makes the stages works through their keys; a notebook hangs on its text only if it imports it itself.
+MAKERS = {"traunet.report", "traunet.training", "traunet.pretraining"} | {
+    "traunet.synth.tree",
+    "traunet.data.preparing",
+}
+WORDS = {
+    "source": "its source",
+    "library": "the library's code that it imports",
+    "published": "the published tables in data/published",
+    "environment": "the packages (requirements.lock, or the versions installed)",
+    "tree": "the data set or its settings",
+    "store": "the aligned frames (data, settings or code)",
+    "trunk": "the trunk's weights",
+    "runs": "the trained networks (data, settings or code)",
+    "results": "the results (networks, published tables or code)",
+    "predictions": "what the trained networks answer",
+}
+KEYED = frozenset(WORDS) - {"predictions"}  # what can be told without opening a result
+
+
+def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
+    """Raise ChapterError for the notebooks that are older than what they rest on; it says what changed since.
+
+    What can be told from keys comes first: no network is looked for, or trained, for pages that are stale anyway.
+    """
+    noted = {source: _noted(executed(workspace, source.stem)) for source in sources}
+    now = {source: made_from(workspace, source) for source in sources}
+    _refuse(
+        workspace,
+        {source: changes(noted[source], now[source], KEYED) for source in sources},
+    )
+    asking = [source for source in sources if "predictions" in noted[source]]
+    answers = {"predictions": workspace.predictions_hash()} if asking else {}
+    _refuse(workspace, {source: changes(noted[source], answers, {"predictions"}) for source in asking})
+
+
+def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
+    """The executed notebooks that are older than what they rest on, as far as keys tell; others are not there."""
+    sources = sorted((project / "notebooks").glob("*.ipynb"))
+    there = {source: workspace.folder / "notebooks" / source.name for source in sources}
+    return [
+        path
+        for source, path in there.items()
+        if path.is_file() and changes(_noted(path), made_from(workspace, source, project), KEYED)
+    ]
+
+
+def _refuse(workspace: Workspace, changed: Mapping[Path, Sequence[str]]) -> None:
+    name = workspace.profile.name
+    found = [
+        f"notebooks/{source.stem} is older than what it rests on: changed since it was made: {', '.join(what)}; "
+        f"run: traunet notebook {source.stem} --profile {name}"
+        for source, what in changed.items()
+        if what
+    ]
+    if found:
+        again = f"make book PROFILE={name}, with the DISFA and WEIGHTS of before, does all of this"
+        raise ChapterError("; ".join([*found, again]))
+
+
+def executed(workspace: Workspace, name: str) -> Path:
+    """The executed notebook of that name; ChapterError if there is none."""
+    path = workspace.folder / "notebooks" / f"{name}.ipynb"
+    if not path.is_file():
+        raise ChapterError(
+            f"{path}: the notebook was not executed; run: "
+            f"traunet notebook {name} --profile {workspace.profile.name}"
+        )
+    return path
+
+
+def _noted(path: Path) -> dict[str, str]:
+    """What an executed notebook notes; nothing if it cannot be read."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["metadata"]["traunet"]["made_from"])
+    except (ValueError, LookupError, TypeError):
+        return {}
+
+
+def made_from(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:
+    """What a notebook would be made from now: hashes by the names in `WORDS`, only of what it reads.
+
+    Nothing is made or opened but the sources, so that the workflow can ask before the first job.
+    """
+    notebook = read(source)
+    code = _code(notebook, source)
+    followed = _followed(_imported(code))
+    return {
+        "source": source_hash(notebook),
+        "library": digest({name: _bare(name) for name in followed}),
+        **({"published": published_hash()} if "traunet.published" in followed else {}),
+        "environment": environment_hash(project),
+        **{stage: workspace.keys[stage] for stage in _read_by(code)},
+    }
+
+
+def record(workspace: Workspace, source: Path) -> dict[str, Any]:
+    """What an executed notebook says of its making; the stages that it reads are found, or made, before."""
+    stages = reads(source)
+    answering = bool({"runs", "results"} & set(stages))
+    answers = {"predictions": workspace.predictions_hash()} if answering else {}
+    return {
+        "settings": canonical_json(workspace.profile),
+        "keys": workspace.keys,
+        "made_from": {**made_from(workspace, source), **answers},
+        "runs": len(workspace.runs()) if answering else 0,
+        "dataset": workspace.dataset if stages else "",
+        "versions": versions(),
+    }
+
+
+def changes(
+    noted: Mapping[str, str], now: Mapping[str, str], among: Collection[str] = frozenset(WORDS)
+) -> list[str]:
+    """What has changed since, in words; what was not noted counts as changed."""
+    return [WORDS[name] for name in WORDS if name in among and noted.get(name) != now.get(name)]
+
+
+def _imported(code: ast.Module) -> list[str]:
+    """The library's modules that some code imports."""
+    names: set[str] = set()
+    for node in ast.walk(code):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return sorted(name for name in names if name.split(".")[0] == PACKAGE and provenance._source(name))
+
+
+def _followed(modules: list[str]) -> set[str]:
+    """These modules and all that they import, directly or not, but for what only the makers of stages need."""
+    followed, waiting = set(), list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in followed and (name in modules or name not in MAKERS) and provenance._source(name):
+            followed.add(name)
+            waiting += _imports(name)
+    return followed
+
+
+@cache
+def _imports(module: str) -> list[str]:
+    path = provenance._source(module)
+    return provenance._imports(module, path) if path else []
+
+
+@cache
+def _bare(module: str) -> str:
+    path = provenance._source(module)
+    return provenance._bare(path.read_text()) if path else ""
+
+
+def reads(source: Path) -> list[str]:
+    """The stages that a notebook reads through its workspace; all of them if it hands the workspace on."""
+    return _read_by(_code(read(source), source))
+
+
+def _read_by(code: ast.Module) -> list[str]:
+    nodes = list(ast.walk(code))
+    made = [node for node in nodes if _makes_workspace(node)]
+    assigned = {id(node.value): node.targets for node in nodes if isinstance(node, ast.Assign)}
+    targets = [target for node in made for target in assigned.get(id(node), [])]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    used = [node for node in nodes if isinstance(node, ast.Name) and node.id in names]
+    ones = {id(node) for node in [*made, *used] if not isinstance(getattr(node, "ctx", None), ast.Store)}
+    asked = [node for node in nodes if isinstance(node, ast.Attribute) and id(node.value) in ones]
+    settled = {id(node.value) for node in asked} | {id(node) for node in made if id(node) in assigned}
+    told = {node.attr for node in asked} - FREE
+    unclear = not made and "traunet.workspace" in _imported(code)
+    if unclear or ones - settled or told - set(STAGES) or len(targets) != len(names):
+        return list(ALL)
+    return [stage for stage in ALL if stage in {STAGES[name] for name in told}]
+
+
+def _makes_workspace(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and re.search(r"\bWorkspace(\.of)?$", ast.unparse(node.func)) is not None
+
+
+def _code(notebook: NotebookNode, source: Path) -> ast.Module:
+    text = "\n".join(cell.source for cell in code_cells(notebook))
+    plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
+    try:
+        return ast.parse(plain)
+    except SyntaxError as error:
+        raise ChapterError(f"{source}: {error}; correct it") from None
+
+
+def library_text() -> str:
+    """A hash of the whole library, docstrings and comments too: pages are made of them."""
+    folder = Path(__file__).parent
+    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file in sorted(folder.rglob("*.py"))])
+
+
+def environment_hash(project: Path = PROJECT) -> str:
+    """A hash of the packages: those locked, and the versions installed of those that the project names."""
+    lock, names = project / "requirements.lock", required(project / "requirements.in")
+    python = ".".join(platform.python_version_tuple()[:2])
+    return digest([file_sha256(lock) if lock.is_file() else "", python, [_version(name) for name in names]])
+
+
+def required(file: Path) -> list[str]:
+    """The packages that `requirements.in` names."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    names = [re.match(r"[\w.-]+", line.strip()) for line in lines]
+    return [name.group() for name in names if name]
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return versions([package])[package]
+    except PackageNotFoundError:
+        return ""
