@@ -1,5 +1,6 @@
 """The gates that a notebook must pass before it may become a page."""
 
+import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -117,5 +118,5 @@ def test_another_caption_is_another_source():
     before, after = (chapter(figure_cell("draw()", caption=caption)) for caption in ("Before.", "After."))
     for cells in zip(before.cells, after.cells, strict=True):
         cells[1]["id"] = cells[0]["id"]
-    assert chapters.source_hash(before) == chapters.source_hash(before.copy())
+    assert chapters.source_hash(before) == chapters.source_hash(copy.deepcopy(before))
     assert chapters.source_hash(before) != chapters.source_hash(after)
