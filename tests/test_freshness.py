@@ -129,3 +129,13 @@ def test_other_packages_in_the_lock_or_installed_are_another_environment(tmp_pat
     freshness._version.cache_clear()
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
     assert len({first, installed, freshness.environment_hash(tmp_path)}) == 3
+
+
+def test_pages_that_are_stale_for_one_reason_are_named_together(tmp_path, notebook):
+    done, source = workspace(tmp_path), notebook("show(ws)")
+    other = source.with_name("02_more.ipynb")
+    other.write_bytes(source.read_bytes())
+    for each in (source, other):
+        write_executed(done, each, environment="of before")
+    with pytest.raises(ChapterError, match=r"01_data, notebooks/02_more are older .*packages.*; make book"):
+        freshness.refuse_stale(done, [source, other])

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from extensions import extension
-from projects import PIXEL, executed, workspace, write_project
+from projects import PIXEL, workspace, write_executed, write_project
 
 from traunet import publish
 from traunet.workspace import PROJECT
@@ -87,12 +87,11 @@ def site(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
     project, done = write_project(root / "project"), workspace(root)
     chapters = publish.notebooks(PROJECT)
-    (done.folder / "notebooks").mkdir(parents=True)
     for name in chapters:
         source = nbformat.read(project / "notebooks" / "01_data.ipynb", as_version=4)
         source.cells[-1].metadata.mystnb.figure["name"] = f"fig-{name}"
         nbformat.write(source, project / "notebooks" / f"{name}.ipynb")
-        nbformat.write(executed(source), done.folder / "notebooks" / f"{name}.ipynb")
+        write_executed(done, project / "notebooks" / f"{name}.ipynb")
     (project / "book" / "api").mkdir()
     for page in PAGES:
         (project / "book" / f"{page}.md").write_text((PROJECT / "book" / f"{page}.md").read_text())

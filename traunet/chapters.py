@@ -83,7 +83,8 @@ def _this_python_as_kernel() -> Iterator[None]:
     from ipykernel.kernelspec import write_kernel_spec
 
     with tempfile.TemporaryDirectory() as folder:
-        write_kernel_spec(str(Path(folder, "kernels", KERNEL["name"])))
+        place = Path(folder, "kernels", KERNEL["name"])
+        write_kernel_spec(str(place), extra_arguments=["--log-level=ERROR"])
         before = os.environ.get("JUPYTER_PATH")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
         try:

@@ -7,6 +7,7 @@ import ast
 import json
 import platform
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError
@@ -82,16 +83,21 @@ def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
 
 
 def _refuse(workspace: Workspace, changed: Mapping[Path, Sequence[str]]) -> None:
-    name = workspace.profile.name
-    found = [
-        f"notebooks/{source.stem} is older than what it rests on: changed since it was made: {', '.join(what)}; "
-        f"run: traunet notebook {source.stem} --profile {name}"
-        for source, what in changed.items()
-        if what
-    ]
+    name, alike = workspace.profile.name, defaultdict[tuple[str, ...], list[str]](list)
+    for source, what in changed.items():
+        alike[tuple(what)].append(source.stem)
+    found = [_told(chapters, what, name) for what, chapters in alike.items() if what]
     if found:
         again = f"make book PROFILE={name}, with the DISFA and WEIGHTS of before, does all of this"
         raise ChapterError("; ".join([*found, again]))
+
+
+def _told(chapters: Sequence[str], what: Sequence[str], profile: str) -> str:
+    pages, one = ", ".join(f"notebooks/{chapter}" for chapter in chapters), len(chapters) == 1
+    are = "is older than what it rests" if one else "are older than what they rest"
+    made = "it was" if one else "they were"
+    run = f"; run: traunet notebook {chapters[0]} --profile {profile}" if one else ""
+    return f"{pages} {are} on: changed since {made} made: {', '.join(what)}{run}"
 
 
 def executed(workspace: Workspace, name: str) -> Path:

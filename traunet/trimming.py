@@ -25,13 +25,9 @@ UNUSED = {
     "_static/**/*.map": "for those who debug the theme",
     "_static/**/*.LICENSE.txt.map": "the same",
     "_static/scripts/fontawesome.js*": "the icons as a script; pages take them from the font",
-    "_static/vendor/fontawesome/webfonts/*.ttf": "for browsers older than WOFF2 (2018)",
     "_static/locales": "the theme's translations, which only the build reads",
     "_static/*webpack-macros.html": "the theme's templates, which only the build reads",
     "_static/sphinx-thebe.*": "runs cells on a server elsewhere; no page loads it",
-    "_static/plus.png": "no page shows it",
-    "_static/minus.png": "no page shows it",
-    "_static/file.png": "no page shows it",
 }
 
 
