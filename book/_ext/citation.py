@@ -14,6 +14,7 @@ from docutils.parsers.rst import Directive
 from pybtex.database import parse_file
 from sphinx.application import Sphinx
 
+OURS = ("note", "label", "keywords")  # fields that only this book reads
 BIBTEX_TYPES = {"software": "software", "dataset": "dataset"}
 
 
@@ -59,12 +60,12 @@ def _person(author: dict) -> str:
 
 
 def paper(bib: Path, key: str) -> str:
-    """One entry of a BibTeX file, without our own note on it; empty if it is not there."""
+    """One entry of a BibTeX file, without the fields that are our own; empty if it is not there."""
     entry = parse_file(str(bib)).entries.get(key)
     if entry is None:
         return ""
     people = {role: " and ".join(map(str, names)) for role, names in entry.persons.items()}
-    fields = {name: text for name, text in entry.fields.items() if name != "note"}
+    fields = {name: text for name, text in entry.fields.items() if name not in OURS}
     return _bibtex(entry.type, key, people | fields)
 
 
