@@ -12,7 +12,13 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 COLUMNS = ("what", "measured", "beside", "ratio", "bar", "holds", "memory", "took")
-UNMEASURED = "Nothing was measured on the machine that built this book: `make bench`, then `make book` again."
+UNMEASURED = (
+    "Nothing was measured on the machine that built this book: ",
+    "make bench",
+    ", then ",
+    "make book",
+    " again.",
+)
 
 
 class Bench(Directive):
@@ -23,9 +29,15 @@ class Bench(Directive):
         path = Path(environment.srcdir, environment.config.bench_file)
         environment.note_dependency(str(path))
         if not path.is_file():
-            return [nodes.note("", nodes.paragraph(UNMEASURED, UNMEASURED))]
+            return [nodes.note("", unmeasured())]
         found = json.loads(path.read_text(encoding="utf-8"))
         return [nodes.paragraph("", where(found["machine"])), table([cells(row) for row in found["figures"]])]
+
+
+def unmeasured() -> nodes.paragraph:
+    """What stands in place of the table: words and commands in turn."""
+    kinds = (nodes.Text, lambda text: nodes.literal(text, text))
+    return nodes.paragraph("", "", *(kinds[number % 2](text) for number, text in enumerate(UNMEASURED)))
 
 
 def where(machine: dict) -> str:
