@@ -10,7 +10,7 @@ import browser as look
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
-from projects import chapter, executed, figure_cell, workspace, write_project
+from projects import chapter, figure_cell, workspace, write_executed, write_project
 
 from traunet import publish, trimming
 from traunet.chromium import NoBrowserError, browser, browser_path, served
@@ -61,12 +61,11 @@ def site(tmp_path_factory):
     source = chapter(figure_cell("1 + 1"), new_code_cell("2 + 2"), new_code_cell("3 + 3"))
     source.cells[2].metadata["mystnb"]["image"] = {"alt": "One pixel"}
     project, done = write_project(root / "project", INTRO, source), workspace(root)
-    shutil.copy(publish.PROJECT / "book" / "references.bib", project / "book")
-    notebook = executed(source)
+    path = write_executed(done, project / "notebooks" / "01_data.ipynb")
+    notebook = nbformat.read(path, as_version=4)
     for cell, html in zip(notebook.cells[-2:], (TABLE, SPANS), strict=True):
         cell.outputs = [new_output("execute_result", {"text/html": html}, execution_count=cell.execution_count)]
-    (done.folder / "notebooks").mkdir(parents=True)
-    nbformat.write(notebook, done.folder / "notebooks" / "01_data.ipynb")
+    nbformat.write(notebook, path)
     return publish.publish(done, project)
 
 

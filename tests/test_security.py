@@ -19,7 +19,7 @@ from mishaps import call, change, copy
 from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.version import Version
-from projects import chapter, executed, figure_cell, workspace, write_project
+from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
 from spoilt_work import predicted, signed
 
 from traunet import chapters, publish
@@ -171,10 +171,8 @@ def test_yaml_that_would_make_an_object_makes_none(tmp_path, name):
     project, staged = write_project(tmp_path / "project"), tmp_path / "staged"
     with (project / name).open("a") as settings:
         settings.write(f'other: !!python/object/apply:os.mkdir ["{tmp_path / "ran"}"]\n')
-    source = chapter(figure_cell("1 + 1"))
     done = workspace(tmp_path)
-    (done.folder / "notebooks").mkdir(parents=True)
-    nbformat.write(executed(source), done.folder / "notebooks" / "01_data.ipynb")
+    write_executed(done, project / "notebooks" / "01_data.ipynb")
     assert f"{name}: not plain YAML" in call(publish.stage, done, done.results(), staged, project).said()
     assert not (tmp_path / "ran").exists()
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from projects import chapter, executed, figure_cell, workspace, write_project
+from projects import chapter, figure_cell, workspace, write_executed, write_project
 
 from traunet import prose, publish
 from traunet.prose import ALLOWED, REPORTING, TypedNumberError, faults, refuse_typed_numbers, typed
@@ -110,8 +110,7 @@ def test_a_notebooks_prose_captions_alternative_texts_and_words_are_searched(tmp
 def test_a_number_typed_by_hand_fails_the_build_and_the_former_site_stays(tmp_path):
     source = chapter(figure_cell("1 + 1"))
     project, done = write_project(tmp_path / "project", notebook=source), workspace(tmp_path)
-    (done.folder / "notebooks").mkdir(parents=True)
-    nbformat.write(executed(source), done.folder / "notebooks" / "01_data.ipynb")
+    write_executed(done, project / "notebooks" / "01_data.ipynb")
     former = done.folder / "site" / "html"
     former.mkdir(parents=True)
     (project / "book" / "intro.md").write_text("# Intro\n\nThe whole network reaches 54.3 % on average.\n")
