@@ -52,7 +52,7 @@ def _variants() -> pd.DataFrame:
 
 
 # Decision: a part helps if the 95 % interval over people of the difference without it lies below 0. The paper has
-# one number a variant and calls drops of 2.7 to 9.1 points a result; "any drop at all" is the weaker reading.
+# one number a variant and calls drops of 2.7 to 9.1 points a result. The other reading, weaker, takes any drop.
 def _loses(variant: str) -> Callable[[Values], bool]:
     return lambda values: values[f"differences.{variant}.high.Avg"] < 0
 
