@@ -66,7 +66,7 @@ def test_another_seed_needs_another_folder(capsys):
 
 
 def test_a_notebook_and_a_run_that_do_not_exist_are_named(tmp_path, capsys):
-    assert "unknown notebook '99_gone'; choose one of: 01_data" in refused(
+    assert "unknown notebook '99_gone'; choose one of: 00_action_units, 01_data" in refused(
         capsys, "notebook", "99_gone", "--profile", "smoke"
     )
     out = tmp_path / "out.csv"
