@@ -84,7 +84,8 @@ def test_a_book_that_was_killed_with_all_its_jobs_goes_on_with_the_next_call(che
     assert calls(checkout) == [*REST, "train-senet-123", "train-tranet-123"]
 
 
-def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout):
+@pytest.mark.parametrize("interrupts", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout, interrupts):
     without(checkout, "train-tranet-123")
     (checkout / "waiting").write_text("train-tranet-123")
     command = [sys.executable, *BOOK]
@@ -94,7 +95,7 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout):
         env=clean_environment(checkout),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # these tests may run under nohup
+        preexec_fn=lambda: started(interrupts),
     )
     while "train-tranet-123" not in calls(checkout):
         time.sleep(0.1)
@@ -103,6 +104,12 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout):
     assert book.returncode == 130
     assert "stopped; the same command goes on from what is finished" in said
     assert at_work(checkout) == []
+
+
+def started(interrupts) -> None:
+    """As from a terminal, or as a script starts it in the background, which ignores SIGINT; never under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, interrupts)
 
 
 def at_work(checkout: Path) -> list[int]:

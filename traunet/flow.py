@@ -176,6 +176,11 @@ def _snakemake(workspace: Workspace, command: list) -> None:
         )
 
 
+def _hear_interrupts() -> None:
+    """What a script starts in the background ignores SIGINT, and so would all below it: nothing could stop it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def _stoppable(command: list, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
     """A process with all that it starts in a group, which Ctrl-C, TERM or a lost terminal stops as one."""
@@ -189,6 +194,7 @@ def _stoppable(command: list, environment: dict[str, str]) -> Iterator[subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=_hear_interrupts,
     )
     try:
         yield process
