@@ -43,7 +43,7 @@ $$ \\mathcal{L} = \\sum_{i=1}^{8} \\frac{w_i}{\\sqrt{2\\pi}} \\Big[ p_i \\log \\
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright opens one browser at a time, and other modules need theirs
 def chromium():
     try:
         browser_path()
