@@ -193,7 +193,7 @@ def _sound_run(folder: Path) -> Path:
     from traunet.machine import Machine
     from traunet.model.senet import SENet
     from traunet.model.weights import Normalisation, save_trunk
-    from traunet.runs import train_run
+    from traunet.runstore import train_run
 
     folder.mkdir(parents=True)
     save_trunk(folder / "trunk.pt", SENet(TINY.model).state_dict(), Normalisation())

@@ -10,7 +10,7 @@ from matplotlib.patches import Polygon
 from pictures import TINY, PaintedStore
 from torch.utils.flop_counter import FlopCounterMode
 
-from traunet import anatomy, fields, netfigures
+from traunet import anatomy, fields, lookfigures, netfigures
 from traunet.config import PAPER, VARIANTS
 from traunet.facs import REGIONS
 
@@ -119,6 +119,6 @@ def test_the_other_figures_of_the_network_are_drawn():
     netfigures.branches(networks, SIZE).canvas.draw()
     netfigures.costs(networks).canvas.draw()
     moved = {"block 2": np.zeros((SIZE, SIZE))}
-    netfigures.receptive_fields(IMAGES[0], moved, {"block 2": (0, 0, 9, 9)}).canvas.draw()
+    lookfigures.receptive_fields(IMAGES[0], moved, {"block 2": (0, 0, 9, 9)}).canvas.draw()
     bands = {region: np.ones((SIZE, SIZE), dtype=bool) for region in REGIONS}
-    netfigures.answers_of_pixels(IMAGES[0], {r: np.ones((SIZE, SIZE)) for r in REGIONS}, bands).canvas.draw()
+    lookfigures.answers_of_pixels(IMAGES[0], {r: np.ones((SIZE, SIZE)) for r in REGIONS}, bands).canvas.draw()

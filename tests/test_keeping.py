@@ -1,10 +1,12 @@
 """Folders are found if they were made from the same inputs, else made, and never half there."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from traunet.keeping import KEY, digest, found_or_made, is_fresh, listing, replaced
+from traunet.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, replaced
 
 
 def writing(text, calls=None):
@@ -87,3 +89,31 @@ def test_a_key_that_is_no_text_is_no_fresh_folder(tmp_path):
     folder = found_or_made(tmp_path / "kept", "a", writing("a"))
     (folder / KEY).write_bytes(b"\xff\xfe")
     assert not is_fresh(folder, "a")
+
+
+def test_what_is_there_is_not_made_again_and_what_fails_leaves_nothing_under_the_name(tmp_path):
+    calls = []
+    with pytest.raises(ValueError, match="half way"):
+        made_once(tmp_path / "run", failing)
+    assert [path.name for path in tmp_path.iterdir()] == [".run.lock"]
+    for text in ("a", "b"):
+        assert (made_once(tmp_path / "run", writing(text, calls)) / "content").read_text() == "a"
+    assert calls == ["a"]
+
+
+def test_two_who_ask_at_once_make_it_once(tmp_path):
+    made = []
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        made.append(folder)
+        time.sleep(0.2)
+        (folder / "whole").touch()
+
+    threads = [threading.Thread(target=made_once, args=(tmp_path / "run", make)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert (tmp_path / "run" / "whole").exists()

@@ -18,7 +18,8 @@ from traunet import unfinished
 from traunet.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
-from traunet.runs import FILES, Run, train_run
+from traunet.runs import FILES, Run
+from traunet.runstore import train_run
 
 KILLS = 20
 LONG = replace(TINY, train=replace(TINY.train, max_epochs=6, first_evaluation=2, patience=3))

@@ -1,8 +1,6 @@
 import json
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 import torch
 from pictures import TINY, PaintedStore
 
-from traunet import runs
 from traunet.config import AlignConfig
 from traunet.data import folds
 from traunet.facs import AUS
@@ -21,7 +18,8 @@ from traunet.model.senet import SENet
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation, save_trunk
 from traunet.provenance import file_sha256
-from traunet.runs import DamagedRunError, Run, find_or_make, prediction_table, run_inputs, run_name, train_run
+from traunet.runs import FILES, DamagedRunError, Run
+from traunet.runstore import prediction_table, run_inputs, run_name, train_run
 from traunet.training import predict
 
 ONE = Machine(device="cpu", threads=1)
@@ -143,7 +141,7 @@ def test_an_unknown_variant_or_fold_is_refused_before_any_work(tmp_path, trunk):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("name", [*runs.FILES, "provenance.json"])
+@pytest.mark.parametrize("name", [*FILES, "provenance.json"])
 def test_a_run_without_one_of_its_files_is_refused_by_name(name, tmp_path, run):
     copy = tmp_path / run.name
     subprocess.run(["cp", "-r", run.path, copy], check=True)
@@ -152,7 +150,7 @@ def test_a_run_without_one_of_its_files_is_refused_by_name(name, tmp_path, run):
         Run.open(copy)
 
 
-@pytest.mark.parametrize("name", [*runs.FILES, "provenance.json"])
+@pytest.mark.parametrize("name", [*FILES, "provenance.json"])
 def test_a_run_with_a_truncated_file_is_refused_by_name(name, tmp_path, run):
     copy = tmp_path / run.name
     subprocess.run(["cp", "-r", run.path, copy], check=True)
@@ -170,41 +168,6 @@ def test_a_run_of_an_older_version_is_refused_when_its_settings_are_asked_for(ru
 def test_a_run_that_is_not_there_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="traunet train"):
         Run.open(tmp_path / "tranet-fold1-0123456789ab")
-
-
-def test_what_fails_half_way_leaves_nothing_under_the_name(tmp_path):
-    def make(folder: Path) -> None:
-        (folder / "half").write_text("half")
-        raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError):
-        find_or_make(tmp_path, "run", make)
-    assert [path.name for path in tmp_path.iterdir()] == [".run.lock"]
-
-
-def test_what_was_killed_half_way_is_swept_up_by_the_next(tmp_path):
-    leftover = tmp_path / ".run.part-abc"
-    leftover.mkdir()
-    (leftover / "half").write_text("half")
-    find_or_make(tmp_path, "run", lambda folder: (folder / "whole").touch())
-    assert {path.name for path in tmp_path.iterdir()} == {".run.lock", "run"}
-
-
-def test_two_who_ask_at_once_make_it_once(tmp_path):
-    made = []
-
-    def make(folder: Path) -> None:
-        made.append(folder)
-        time.sleep(0.2)
-        (folder / "whole").touch()
-
-    threads = [threading.Thread(target=find_or_make, args=(tmp_path, "run", make)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
-    assert (tmp_path / "run" / "whole").exists()
 
 
 def test_a_broken_trunk_file_leaves_no_run_behind(tmp_path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from traunet.advice import advice, concerns_writing, one_line
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
+from traunet.memory import keep_freed
 from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
@@ -188,16 +189,18 @@ def _prepare(given: argparse.Namespace) -> Made:
 
 
 def _pretrain(given: argparse.Namespace) -> Made:
+    keep_freed()
     return Made([_workspace(given).trunk(_machine(given))], "trunk")
 
 
 def _train(given: argparse.Namespace) -> Made:
     named("variant", given.variant, VARIANTS)  # before anything is rendered for it
+    keep_freed()
     workspace, machine = _workspace(given), _machine(given)
     if given.store is None:
         return _trained([workspace.run(given.variant, fold, machine) for fold in given.fold])
     from traunet.data.store import AlignedStore
-    from traunet.runs import train_run
+    from traunet.runstore import train_run
 
     store, trunk = AlignedStore.open(given.store, workspace.profile.align), workspace.trunk(machine)
     rest, runs = (workspace.profile, given.variant), workspace.folder / "runs"

@@ -1,4 +1,4 @@
-"""Folders that are kept while fresh: found if made from the same inputs, else made, and never half there."""
+"""Folders that are kept: found if made from the same inputs, else made, and never half there."""
 
 import hashlib
 import json
@@ -43,6 +43,15 @@ def found_or_made(folder: Path, key: str, make: Callable[[Path], Any]) -> Path:
     with _alone(folder):
         if not is_fresh(folder, key):
             _replace(folder, lambda new: _make_with_key(new, key, make))
+    return folder
+
+
+def made_once(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Return the folder if it is there at all: its name says what it was made from. Else as `found_or_made`."""
+    if not folder.exists():
+        with _alone(folder):
+            if not folder.exists():
+                _replace(folder, make)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The book's figures of what branches look at: faces that are lit where a network looked, and dark elsewhere."""
+"""The book's figures of what a network sees: faces lit where it looked, or could look, and dark elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,6 +122,46 @@ def _band(panel: Axes, band: np.ndarray, colour: str) -> None:
     """The edges of a region, in its colour."""
     rows = np.flatnonzero(band.any(axis=1))
     panel.hlines((rows[0], rows[-1] + 1), 0, band.shape[1], color=colour, linewidth=4, clip_on=False)
+
+
+@drawn
+def receptive_fields(
+    image: np.ndarray, moved: Mapping[str, np.ndarray], boxes: Mapping[str, tuple[int, int, int, int]]
+) -> Figure:
+    """What moves one cell, on a face (H, W, 3): lit by how much a pixel does, framed by what convolutions reach.
+
+    Takes maps (H, W) and the frames (left, top, right, bottom, in pixels) by stage.
+    """
+    figure, axes = plt.subplots(1, len(moved), figsize=(1.75 * len(moved), 2.15))
+    for panel, (name, amounts) in zip(np.atleast_1d(axes), moved.items(), strict=True):
+        _show(panel, lit(image, _light(amounts)))
+        left, top, right, bottom = boxes[name]
+        frame = {"fill": False, "edgecolor": "#56B4E9", "linewidth": 2, "clip_on": False}
+        panel.add_patch(Rectangle((left, top), right - left, bottom - top, **frame))
+        panel.set_title(name)
+    return figure
+
+
+@drawn
+def answers_of_pixels(
+    image: np.ndarray, moved: Mapping[str, np.ndarray], bands: Mapping[str, np.ndarray]
+) -> Figure:
+    """Which pixels move each branch's answers, on a face, with its mask's edges and the share beyond them.
+
+    Takes maps (H, W) and masks (H, W) of the same regions.
+    """
+    figure, axes = plt.subplots(1, len(moved), figsize=(2.4 * len(moved), 2.75))
+    for panel, (region, amounts) in zip(axes, moved.items(), strict=True):
+        _show(panel, lit(image, _light(amounts)))
+        _band(panel, bands[region], REGION_COLOURS[region])
+        beyond = 100 * amounts[~bands[region]].sum() / amounts.sum() if amounts.sum() else float("nan")
+        panel.set_title(f"{region} branch:\n{beyond:.0f} % from beyond its mask")
+    return figure
+
+
+def _light(amounts: np.ndarray) -> np.ndarray:
+    """From 0 to 1, whatever the unit: the 99.5th percentile is full light, and what is faint still shows."""
+    return (amounts / (np.percentile(amounts, 99.5) or 1.0)) ** 0.5
 
 
 def as_png(figure: Figure, width: int = 1600) -> Image:

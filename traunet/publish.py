@@ -25,6 +25,7 @@ from traunet.workspace import PROJECT, Workspace
 FRONT_DOORS = ("_config.yml", "_toc.yml")
 # As the command `jupyter-book`, but without what chapters.py says of this package.
 JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
+HIDDEN = "remove-cell"  # the tag of a cell that no page shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
 RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file: ../results/table1.csv
@@ -151,7 +152,7 @@ def _without_defaults(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         tags = cell.metadata.setdefault("tags", [])
         if "parameters" in tags:
-            tags.append("remove-cell")
+            tags.append(HIDDEN)
     return notebook
 
 

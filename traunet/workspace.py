@@ -112,7 +112,7 @@ class Workspace:
         Computed once and before anything is made, so that the workflow can ask what is stale in a second or two.
         The key of `runs` is coarser than the names of the runs, which hang on the content of the data.
         """
-        from traunet.runs import run_inputs
+        from traunet.runstore import run_inputs
 
         self.check()
         keys = {"tree": digest(self._tree_inputs())}
@@ -180,7 +180,7 @@ class Workspace:
 
     def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
         """The trained network of a variant and a fold."""
-        from traunet.runs import train_run
+        from traunet.runstore import train_run
 
         store, trunk = self.store(), self.trunk(machine)
         return train_run(store, trunk, self.profile, variant, fold, self.folder / "runs", machine=machine)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from grid import table
 from sphinx.application import Sphinx
 
 COLUMNS = ("what", "measured", "beside", "ratio", "bar", "holds", "memory", "took")
@@ -31,7 +32,7 @@ class Bench(Directive):
         if not path.is_file():
             return [nodes.note("", unmeasured())]
         found = json.loads(path.read_text(encoding="utf-8"))
-        return [nodes.paragraph("", where(found["machine"])), table([cells(row) for row in found["figures"]])]
+        return [nodes.paragraph("", where(found["machine"])), table(COLUMNS, map(cells, found["figures"]))]
 
 
 def unmeasured() -> nodes.paragraph:
@@ -68,18 +69,6 @@ def bar(row: dict) -> str:
     if row["at_least"] is not None:
         return f"at least {row['at_least']:g}{unit}"
     return "" if row["at_most"] is None else f"at most {row['at_most']:g}{unit}"
-
-
-def table(rows: list[list[str]]) -> nodes.table:
-    """A plain table with a head."""
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in COLUMNS), cols=len(COLUMNS))
-    group += nodes.thead("", _row(COLUMNS))
-    group += nodes.tbody("", *map(_row, rows))
-    return nodes.table("", group)
-
-
-def _row(texts) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph(text, text)) for text in texts))
 
 
 def setup(app: Sphinx) -> dict:

@@ -78,11 +78,7 @@ def from_results(results: dict) -> list[str]:
 def took(made: str, seconds: float) -> str:
     """When and how long."""
     day = datetime.fromisoformat(made)
-    return (
-        f"Made on {day.day} {day:%B %Y} in {seconds:.0f} s"
-        if seconds >= 10
-        else (f"Made on {day.day} {day:%B %Y} in {seconds:.1f} s")
-    )
+    return f"Made on {day.day} {day:%B %Y} in {seconds:.{0 if seconds >= 10 else 1}f} s"
 
 
 def short(text: str) -> str:

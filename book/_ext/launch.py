@@ -17,10 +17,11 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
+from traunet.chapters import INJECTED
+from traunet.publish import HIDDEN
+
 FOLDER = "notebooks/"
 SOURCES = "_notebooks"  # the folder of the site with notebooks as their authors wrote them
-INJECTED = "injected-parameters"  # papermill's cell
-STAGED = "remove-cell"  # what staging adds to the cell of parameters (traunet/publish.py)
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 COLAB, BINDER = "https://colab.research.google.com/github", "https://mybinder.org/v2/gh"
 
@@ -72,7 +73,7 @@ def as_written(executed: NotebookNode) -> NotebookNode:
     source.metadata.pop("traunet", None)
     for cell in source.cells:
         cell.metadata.pop("papermill", None)
-        tags = [tag for tag in cell.metadata.pop("tags", []) if tag != STAGED]
+        tags = [tag for tag in cell.metadata.pop("tags", []) if tag != HIDDEN]
         cell.metadata.update({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -20,10 +20,11 @@ the tolerances, and what they rest on. No number here is typed by hand; ours say
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from docutils import nodes
+from grid import Content, table
 from results import result, results_file
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -36,7 +37,6 @@ METRICS = {"f1": "F1", "accuracy": "accuracy"}
 AVERAGINGS = {"printed": "printed", "pooled": "pooled", "fold_mean": "mean of the folds"}
 NUMBER = re.compile(r"\{([\w.]+)(?::([^}]*))?\}")
 UNDEFINED = "undefined"
-Content = str | list[nodes.Node]
 Numbers = dict[str, dict]
 
 
@@ -75,7 +75,7 @@ class Scoreboard(Tables):
         if not wanted:
             head.append("Held to")
             body = [[*cells, row["holds_when"]] for cells, row in zip(body, claims.values(), strict=True)]
-        return [table(head, body, "scoreboard")]
+        return [table(head, body, "sortable", "scoreboard")]
 
 
 class Reproduced(Tables):
@@ -90,7 +90,7 @@ class Reproduced(Tables):
             pair = [f"{float(row['published']):.1f}", shown(row["key"], numbers)]
             difference = f"{float(row['difference']):+.1f}" if row["difference"] else UNDEFINED
             body.append([*place, *pair, difference, row["tolerance"], verdict(row["verdict"])])
-        return [table(head, body, "reproduced")]
+        return [table(head, body, "sortable", "reproduced")]
 
 
 class SideBySide(Tables):
@@ -107,7 +107,7 @@ class SideBySide(Tables):
         rows = [row for averaging in AVERAGINGS for row in found if row["averaging"] == averaging]
         numbers = self.numbers()
         body = [[*heading(row), *scores(row, best(row, rows), numbers)] for row in rows]
-        return [table(("Method", "Source", "Folds", *published.SCORES), body, "sidebyside")]
+        return [table(("Method", "Source", "Folds", *published.SCORES), body, "sortable", "sidebyside")]
 
 
 class Tolerances(Tables):
@@ -121,7 +121,7 @@ class Tolerances(Tables):
         body = [
             [METRICS[row["metric"]], of[row["score"]], f"{row['tolerance']:.1f}", row["reason"]] for row in rows
         ]
-        return [table(head, body, "tolerances")]
+        return [table(head, body, "sortable", "tolerances")]
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -181,20 +181,6 @@ def key_of(row: dict[str, str], score: str) -> str:
     """The key in `results.json` of a cell of ours in Table 1 or 2."""
     named = f"table1.{slug(row['method'])}.{row['metric']}" if "method" in row else f"table2.{row['variant']}"
     return f"{named}.{row['averaging']}.{score}"
-
-
-def table(head: Sequence[str], body: Iterable[Sequence[Content]], kind: str) -> nodes.table:
-    """A table that sorts, with a head."""
-    rows = [_row(cells) for cells in body]
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
-    group += nodes.thead("", _row(head))
-    group += nodes.tbody("", *rows)
-    return nodes.table("", group, classes=["sortable", kind])
-
-
-def _row(cells: Iterable[Content]) -> nodes.row:
-    made = ([nodes.Text(cell)] if isinstance(cell, str) else cell for cell in cells)
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *content)) for content in made))
 
 
 def setup(app: Sphinx) -> dict:

@@ -27,6 +27,7 @@ from traunet.data.store import AlignedStore
 from traunet.feeding import Draws, loader
 from traunet.loop import Descent
 from traunet.machine import Machine
+from traunet.memory import keep_freed
 from traunet.model.blocks import BandConv2d
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
@@ -51,6 +52,7 @@ def measure(
 
     `width` is the plain stack's channels, `workers` how many processes decode pictures (0: the training itself).
     """
+    keep_freed()  # as `traunet train` does
     store = small_store(scratch, size)
     batches = iter(_batches(store, batch_size, 2 * rounds + 2, Machine("cpu", workers=workers)))
     torch.manual_seed(0)
