@@ -28,5 +28,4 @@ def faults(how: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="speaks to glibc")
 def test_what_was_freed_is_not_asked_of_the_kernel_again():
-    assert faults("keep") < 50
-    assert faults("leave") > 1000
+    assert faults("keep") < faults("leave") / 10  # however large the system's pages are
