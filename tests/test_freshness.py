@@ -57,24 +57,16 @@ def library(tmp_path, monkeypatch):
     folder = tmp_path / "copy" / "traunet"
     shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
-    yield folder
-    forget()
-
-
-def forget():
-    freshness._imports.cache_clear()
-    freshness._bare.cache_clear()
+    return folder
 
 
 def changed(tmp_path, source, library, module):
     """What a notebook finds changed after a line was added to a module."""
     done = workspace(tmp_path)
     done.__dict__["keys"] = dict.fromkeys(freshness.ALL, "as before")
-    forget()
     before = freshness.made_from(done, source)
     with (library / module).open("a") as file:
         file.write("\nNEW = 1\n")
-    forget()
     return freshness.changes(before, freshness.made_from(done, source))
 
 

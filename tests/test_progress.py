@@ -55,3 +55,11 @@ def test_a_terminal_gets_a_bar_that_starts_where_the_last_call_stopped(capsys, m
     shown = capsys.readouterr().err
     assert "10/10" in shown
     assert "aligned: 100%" in shown
+
+
+def test_nothing_is_promised_before_anything_is_done(capsys):
+    clock = Clock()
+    with Progress("aligned", 1000, clock=clock) as progress:
+        clock.now = 20
+        progress.advance(0)
+        assert capsys.readouterr().err == "aligned 0 of 1,000 frames, none in this call yet\n"

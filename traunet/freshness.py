@@ -180,13 +180,11 @@ def _followed(modules: list[str]) -> set[str]:
     return followed
 
 
-@cache
 def _imports(module: str) -> list[str]:
     path = provenance._source(module)
     return provenance._imports(module, path) if path else []
 
 
-@cache
 def _bare(module: str) -> str:
     path = provenance._source(module)
     return provenance._bare(path.read_text()) if path else ""

@@ -8,6 +8,7 @@ import io
 import json
 import tokenize
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "traunet"
@@ -59,8 +60,13 @@ def _source(module: str) -> Path | None:
 def _imports(module: str, path: Path) -> list[str]:
     """What a module imports of this package: each name as a module, and the packages above it."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return _named(path.read_text(), package)
+
+
+@cache
+def _named(source: str, package: str) -> list[str]:
     names = [package]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -69,6 +75,7 @@ def _imports(module: str, path: Path) -> list[str]:
     return [name for name in names if name.split(".")[0] == PACKAGE]
 
 
+@cache
 def _bare(source: str) -> str:
     """A source without its comments, docstrings and blank lines."""
     lines = source.splitlines()

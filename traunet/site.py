@@ -58,10 +58,15 @@ class Page:
         return BeautifulSoup(self.file.read_text(encoding="utf-8"), "html.parser")
 
     @cached_property
+    def tags(self) -> list[Tag]:
+        """All of them, looked for once."""
+        return [tag for tag in self.soup.descendants if isinstance(tag, Tag)]
+
+    @cached_property
     def places(self) -> set[str]:
         """What `#...` may name within the page."""
-        named = {str(tag["id"]) for tag in self.soup.find_all(id=True)}
-        return named | {str(tag["name"]) for tag in self.soup.find_all("a", attrs={"name": True})}
+        named = {str(tag["id"]) for tag in self.tags if tag.has_attr("id")}
+        return named | {str(tag["name"]) for tag in self.tags if tag.name == "a" and tag.has_attr("name")}
 
     @property
     def name(self) -> str:
@@ -115,17 +120,16 @@ def _page_faults(page: Page, shown: Mapping[Path, Page], banner: str | None) -> 
     soup = page.soup
     if banner and _words(banner) not in " ".join(soup.get_text(" ").split()):
         yield "it does not show the banner with its profile and data set; restore html: announcement"
-    for tag in soup.find_all(list(LOADED)):
-        if tag.name != "link" or not NOT_LOADED & set(tag.get("rel") or ()):
+    for tag in page.tags:
+        if tag.name in LOADED and not (tag.name == "link" and NOT_LOADED & set(tag.get("rel") or ())):
             for address in _addresses(tag):
                 yield from _loading_faults(address, page.file, page.site)
-    for tag in soup.find_all("img"):
-        yield from _text_faults(tag)
-    styles = [str(tag["style"]) for tag in soup.find_all(style=True)]
-    for style in [*styles, *(tag.get_text() for tag in soup.find_all("style"))]:
-        yield from _style_faults(style, page.file, page.site)
-    for link in soup.find_all("a", href=True):
-        yield from _link_faults(str(link["href"]), page, shown)
+        if tag.name == "img":
+            yield from _text_faults(tag)
+        if tag.name == "a" and tag.has_attr("href"):
+            yield from _link_faults(str(tag["href"]), page, shown)
+        for style in (str(tag.get("style") or ""), tag.get_text() if tag.name == "style" else ""):
+            yield from _style_faults(style, page.file, page.site)
 
 
 def _addresses(tag: Tag) -> Iterator[str]:

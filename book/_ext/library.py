@@ -135,6 +135,7 @@ class Remarks:
         return "\n".join(self.alone[row] for row in range(first, line))
 
 
+@cache
 def comments(text: str) -> Remarks:
     """Every comment of a source."""
     found = Remarks({}, {})

@@ -46,7 +46,8 @@ class Progress:
             self.bar.update(frames)
         if self.lines and self.clock() - self.spoken >= EVERY:
             self.spoken = self.clock()
-            self._say(f"{self.rate:,.0f} a second, {_spoken(self.seconds_left)} left")
+            left = f"{self.rate:,.0f} a second, {_spoken(self.seconds_left)} left"
+            self._say(left if self.done else "none in this call yet")
 
     @property
     def rate(self) -> float:
