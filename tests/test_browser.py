@@ -40,6 +40,12 @@ $$ \\mathcal{L} = \\sum_{i=1}^{8} \\frac{w_i}{\\sqrt{2\\pi}} \\Big[ p_i \\log \\
 
 ```{cite-this} xia2020upper
 ```
+
+The paper {cite}`xia2020upper` and its book:
+
+```{bibliography}
+:cited:
+```
 """
 
 
@@ -61,6 +67,11 @@ def site(tmp_path_factory):
     source = chapter(figure_cell("1 + 1"), new_code_cell("2 + 2"), new_code_cell("3 + 3"))
     source.cells[2].metadata["mystnb"]["image"] = {"alt": "One pixel"}
     project, done = write_project(root / "project", INTRO, source), workspace(root)
+    (project / "book" / "below.md").write_text(
+        "# Below\n\nA page that the table of contents folds away, with some words on it.\n"
+    )
+    toc = project / "_toc.yml"
+    toc.write_text(f"{toc.read_text()}    sections:\n      - file: book/below\n")
     path = write_executed(done, project / "notebooks" / "01_data.ipynb")
     notebook = nbformat.read(path, as_version=4)
     for cell, html in zip(notebook.cells[-2:], (TABLE, SPANS), strict=True):
