@@ -1,7 +1,7 @@
 """Kinds of bad input, each spoilt on purpose, and the table of the book that shows the message of each.
 
 `python tests/mishaps.py` writes the table, `book/bad_input.csv`, anew from the messages of today. The kinds stand
-in `spoilt_data` and `spoilt_work`: functions whose names are the words of the table.
+in the files of `spoilt`: functions whose names are the words of the table.
 """
 
 import atexit
@@ -216,10 +216,9 @@ def change(file: Path, **entries: object) -> None:
 
 def write() -> None:
     """Write the table of the book anew."""
-    import spoilt_data
-    import spoilt_work  # noqa: F401
+    import spoilt
 
-    assert spoilt_data
+    assert spoilt.AREAS
     made = list(rows())
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([HEADER, *made])

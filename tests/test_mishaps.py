@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import spoilt_data
-import spoilt_work
+import spoilt
 import torch
 from mishaps import MISHAPS, Mishap, as_code, at_home, command, contents, copy, neutral, run, shown, sound
 
 from traunet.advice import advice, concerns_writing
 
-assert spoilt_data
-assert spoilt_work  # importing them enters their kinds
+assert spoilt.AREAS  # importing them enters their kinds
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.version import Version
 from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
-from spoilt_work import predicted, signed
+from spoilt_runs import predicted, signed
 
 from traunet import chapters, publish
 from traunet.chapters import ChapterError

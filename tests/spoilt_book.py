@@ -1,0 +1,111 @@
+"""Bad notebooks and pages."""
+
+from pathlib import Path
+
+import nbformat
+from mishaps import Attempt, call, mishap
+from nbformat.v4 import new_code_cell, new_output
+from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
+
+from traunet import chapters, publish, results
+
+NOTEBOOK, BOOK = "notebook", "book"
+
+
+def executing(
+    folder: Path, *cells: nbformat.NotebookNode, metadata: dict | None = None, **given: object
+) -> Attempt:
+    notebook = chapter(*cells)
+    notebook.metadata.update(metadata or {})
+    nbformat.write(notebook, folder / "01_data.ipynb")
+    return call(chapters.execute, folder / "01_data.ipynb", folder / "out" / "01_data.ipynb", given, {})
+
+
+@mishap(NOTEBOOK)
+def a_cell_fails(folder):
+    return executing(folder, new_code_cell("1 / 0"), profile="smoke")
+
+
+@mishap(NOTEBOOK)
+def an_unknown_parameter(folder):
+    return executing(folder, new_code_cell("1"), epochs=3)
+
+
+@mishap(NOTEBOOK)
+def no_notebook(folder):
+    (folder / "01_data.ipynb").write_text("no JSON")
+    return call(chapters.execute, folder / "01_data.ipynb", folder / "out.ipynb", {}, {})
+
+
+@mishap(NOTEBOOK)
+def one_that_asks_for_another_program(folder):
+    kernel = {"kernelspec": {"name": "bash", "language": "bash", "display_name": "Bash"}}
+    return executing(folder, new_code_cell("1"), metadata=kernel)
+
+
+@mishap(NOTEBOOK)
+def a_page_that_would_run_a_script(folder):
+    source = chapter(new_code_cell("show()"))
+    done = executed(source)
+    done.cells[-1].outputs = [new_output("display_data", {"text/html": "<script>alert(1)</script>"})]
+    return call(chapters.check, done, source, folder / "01_data.ipynb")
+
+
+def site_of(folder: Path, notebook: nbformat.NotebookNode | None = None) -> tuple[Path, Attempt]:
+    notebook = notebook or chapter(figure_cell("1 + 1"))
+    project, done = write_project(folder / "project", notebook=notebook), workspace(folder)
+    write_executed(done, project / "notebooks" / "01_data.ipynb")
+    done.results()
+    return project, call(publish.publish, done, project)
+
+
+@mishap(BOOK)
+def a_number_that_nobody_computed(folder):
+    project, attempt = site_of(folder)
+    (project / "book" / "intro.md").write_text("# Intro\n\n{res}`table9.none` is a number that nobody computed.\n")
+    return attempt
+
+
+@mishap(BOOK)
+def a_table_that_nobody_made(folder):
+    project, attempt = site_of(folder)
+    table = "```{csv-table} None\n:file: ../results/table9.csv\n```\n"
+    (project / "book" / "intro.md").write_text(f"# Intro\n\nA table that nobody made follows here.\n\n{table}")
+    return attempt
+
+
+@mishap(BOOK)
+def a_page_without_a_source(folder):
+    project, attempt = site_of(folder)
+    with (project / "_toc.yml").open("a") as toc:
+        toc.write("  - file: book/lost\n")
+    return attempt
+
+
+@mishap(BOOK)
+def a_page_from_outside_of_the_project(folder):
+    project, attempt = site_of(folder)
+    with (project / "_toc.yml").open("a") as toc:
+        toc.write("  - file: ../../secret\n")
+    return attempt
+
+
+@mishap(BOOK)
+def settings_that_would_run_a_program(folder):
+    project, attempt = site_of(folder)
+    with (project / "_config.yml").open("a") as config:
+        config.write(f'other: !!python/object/apply:os.mkdir ["{folder / "ran"}"]\n')
+    return attempt
+
+
+@mishap(BOOK)
+def a_notebook_that_was_not_executed(folder):
+    _, attempt = site_of(folder)
+    (folder / "build" / "smoke" / "notebooks" / "01_data.ipynb").unlink()
+    return attempt
+
+
+@mishap(BOOK)
+def results_that_are_none(folder):
+    (folder / "results.json").write_text('{"table2": 51.3}')
+    return call(results.read, folder / "results.json")

@@ -1,0 +1,176 @@
+"""Bad stores of aligned frames, and bad files of weights."""
+
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from mishaps import Attempt, call, change, command, copy, mishap, run
+from spoilt_trees import prepared, refused
+from trees import write_tree
+
+from traunet.config import ModelConfig
+from traunet.data.store import IMAGES, AlignedStore
+from traunet.model.senet import SENet
+from traunet.model.weights import fill_trunk, load_trunk
+
+STORE, WEIGHTS = "store", "weights"
+
+
+def trained(folder: Path, store: Path, profile: str = "smoke") -> Attempt:
+    weights = folder / "trunk.pt"
+    weights.touch()
+    rest = ("--variant", "tranet", "--fold", 1, "--profile", profile, "--weights", weights)
+    return command("train", "--store", store, *rest)
+
+
+@mishap(STORE)
+def people_of_another_data_set(folder):
+    write_tree(folder / "DISFA", subjects=("SN099",), frames=3)
+    code, lines = run(*prepared(folder))
+    assert code == 0, lines
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def there_is_no_store(folder):
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def it_was_aligned_with_other_settings(folder):
+    return trained(folder, copy("store", folder), "demo")
+
+
+@mishap(STORE)
+def its_pictures_are_cut_short(folder):
+    images = copy("store", folder) / IMAGES
+    images.write_bytes(images.read_bytes()[:-99])
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def its_table_is_damaged(folder):
+    table = copy("store", folder) / "frames.parquet"
+    table.write_bytes(bytes(table.stat().st_size))
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def its_manifest_is_cut_short(folder):
+    manifest = copy("store", folder) / "manifest.json"
+    manifest.write_text(manifest.read_text()[:100])
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def its_manifest_lacks_an_entry(folder):
+    change(copy("store", folder) / "manifest.json", align=None)
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def its_manifest_names_files_elsewhere(folder):
+    change(copy("store", folder) / "manifest.json", bytes={"../../passwords": 99})
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def a_picture_in_it_is_damaged(folder):
+    images = copy("store", folder) / IMAGES
+    images.write_bytes(bytes(images.stat().st_size))
+    return call(lambda: AlignedStore.open(folder / "store").image(0))
+
+
+@mishap(STORE)
+def there_is_a_store_already(folder):
+    copy("tree", folder)
+    copy("store", folder)
+    return refused(folder)
+
+
+@mishap(STORE)
+def the_new_one_would_be_written_over_other_files(folder):
+    copy("tree", folder)
+    (folder / "store").mkdir()
+    (folder / "store" / "thesis.txt").write_text("all of it")
+    return refused(folder)
+
+
+def loaded(folder: Path, name: str, content: object = None) -> Attempt:
+    file = folder / name
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(content, file)
+    return call(load_trunk, file)
+
+
+@mishap(WEIGHTS)
+def the_file_is_missing(folder):
+    return command("pretrain", "--profile", "smoke", "--weights", folder / "senet50_ft_weight.pkl")
+
+
+@mishap(WEIGHTS)
+def a_folder_is_given(folder):
+    (folder / "weights").mkdir()
+    return command("pretrain", "--profile", "smoke", "--weights", folder / "weights")
+
+
+@mishap(WEIGHTS)
+def the_file_is_empty(folder):
+    return loaded(folder, "senet50_ft_weight.pkl", b"")
+
+
+@mishap(WEIGHTS)
+def a_web_page_was_saved_in_its_place(folder):
+    return loaded(folder, "senet50_ft_weight.pkl", b"<!DOCTYPE html><html><body>Quota exceeded</body></html>")
+
+
+@mishap(WEIGHTS)
+def the_file_is_cut_short(folder):
+    torch.save({"conv1.weight": torch.ones(64, 3, 7, 7)}, folder / "whole.pth")
+    return loaded(folder, "senet50_ft_dims_2048.pth", (folder / "whole.pth").read_bytes()[:20000])
+
+
+@mishap(WEIGHTS)
+def the_pickle_is_cut_short(folder):
+    content = pickle.dumps({"conv1.weight": np.ones((64, 3, 7, 7), np.float32)}, protocol=2)
+    return loaded(folder, "senet50_ft_weight.pkl", content[:20000])
+
+
+@mishap(WEIGHTS)
+def it_is_a_pickled_module(folder):
+    return loaded(folder, "senet50_ft_pytorch.pth", torch.nn.Linear(2, 2))
+
+
+class Malice:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('the pickle ran code')",)
+
+
+@mishap(WEIGHTS)
+def it_is_a_pickle_that_runs_a_program(folder):
+    return loaded(folder, "senet50_ft_weight.pkl", pickle.dumps({"conv1.weight": Malice()}, protocol=2))
+
+
+@mishap(WEIGHTS)
+def it_is_a_checkpoint_of_another_program(folder):
+    state = {"epoch": 3, "state_dict": {"conv1.weight": torch.ones(64, 3, 7, 7)}}
+    return loaded(folder, "checkpoint.pth.tar", state)
+
+
+@mishap(WEIGHTS)
+def it_is_of_another_architecture(folder):
+    torch.save(timm.create_model("resnet18").state_dict(), folder / "resnet18.pth")
+    with torch.device("meta"):
+        trunk = SENet(ModelConfig())
+    return call(lambda file: fill_trunk(trunk, load_trunk(file)[0], file), folder / "resnet18.pth")
+
+
+@mishap(WEIGHTS)
+def it_is_in_another_format(folder):
+    header = b'{"conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    return loaded(folder, "model.safetensors", struct.pack("<Q", len(header)) + header + bytes(4))
