@@ -25,7 +25,7 @@ PATIENCE = 60_000  # milliseconds
 PRINT = """
 .bd-header-announcement, .bd-sidebar, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article,
 .header-article, .prev-next-footer, .bd-footer, .bd-footer-content, .headerlink, .copybtn, #jb-print-docs-body,
-#pst-back-to-top, #pst-skip-link, .tocsection, .launch-offers { display: none !important; }
+#pst-back-to-top, #pst-skip-link, .tocsection { display: none !important; }
 .bd-main, .bd-content, .bd-article-container, .bd-article, .bd-page-width, .bd-container, .bd-container__inner {
   display: block !important; margin: 0 !important; max-width: none !important; padding: 0 !important; }
 html { font-size: 13px; scroll-padding: 0; }
