@@ -21,7 +21,7 @@ SETTINGS = {
 def keep_freed() -> bool:
     """Let this process keep what it frees, until it ends; False where its C library is not glibc.
 
-    Call it before torch has started threads. Results do not change, and the peak hardly does.
+    Call it before torch has started threads. Results do not change; how much the peak grows was not measured.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -19,15 +19,12 @@ def name_toggles(app: Sphinx, page: str, template: str, context: dict, doctree) 
 
 def begin_reference(translator: HTML5Translator, node: nodes.citation) -> None:
     """Put no list around references: they are entries of a bibliography, and a list asks for items."""
+    before = len(translator.body)
     HTML5Translator.visit_citation(translator, node)
-    translator.body = [part.replace(LIST, PLAIN) for part in translator.body]
-
-
-def end_reference(translator: HTML5Translator, node: nodes.citation) -> None:
-    HTML5Translator.depart_citation(translator, node)
+    translator.body[before:] = [part.replace(LIST, PLAIN) for part in translator.body[before:]]
 
 
 def setup(app: Sphinx) -> dict:
     app.connect("html-page-context", name_toggles, priority=900)
-    app.add_node(nodes.citation, override=True, html=(begin_reference, end_reference))
+    app.add_node(nodes.citation, override=True, html=(begin_reference, HTML5Translator.depart_citation))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
