@@ -66,7 +66,7 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
     notebook = without_strange_metadata(read(attempt))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
     notebook.metadata["traunet"] = {**record, **took}
-    nbformat.write(notebook, attempt)
+    write(notebook, attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
     return out
@@ -129,6 +129,11 @@ def read(path: Path) -> NotebookNode:
     except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
         why = str(error).partition("\n")[0][:200]
         raise ChapterError(f"{path}: not a notebook ({why}); write it again with JupyterLab") from None
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook."""
+    nbformat.write(notebook, path)
 
 
 def check(executed: NotebookNode, source: NotebookNode, path: Path) -> None:

@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
-
-from traunet.chapters import now
-from traunet.freshness import library_text
+from traunet.chapters import NotebookNode, now
 from traunet.provenance import file_sha256, versions
+from traunet.sources import library_text
 
 FILE = "made.json"  # beside the staged pages
 

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
-import nbformat
 import yaml
-from nbformat import NotebookNode
 
 from traunet import chapters, foot, freshness, leaks, site, trimming
+from traunet.chapters import NotebookNode
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
 from traunet.workspace import PROJECT, Workspace
@@ -118,7 +117,7 @@ def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str
         notebook = chapters.without_strange_metadata(chapters.read(executed))
         chapters.check(notebook, chapters.read(source), executed)
         (out / "notebooks").mkdir(exist_ok=True)
-        nbformat.write(_without_defaults(notebook), out / "notebooks" / source.name)
+        chapters.write(_without_defaults(notebook), out / "notebooks" / source.name)
         staged[name] = notebook
     return staged
 
