@@ -1,6 +1,8 @@
 """One workflow, on this machine, on Slurm and on Kubernetes: what each would be asked, and Slurm really asked."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -106,6 +108,20 @@ def test_only_this_machines_cores_and_gpus_are_counted(tmp_path, monkeypatch):
     assert commands["local"][commands["local"].index("--resources") + 1] == "gpu=2"
     assert commands["local"][commands["local"].index("--cores") + 1] == "4"
     assert not {"--resources", "--cores"} & set(commands["slurm"])
+
+
+@pytest.mark.parametrize(("machines", "loaded"), [("local", []), ("slurm", ["kubernetes", "slurm"])])
+def test_the_executors_of_clusters_are_loaded_for_a_cluster_alone(tmp_path, machines, loaded):
+    workspace = Workspace(SMOKE, tmp_path)
+    start = flow.snakemake_command(workspace, PROJECT / "profiles" / machines, 2)[1:3]
+    watch = (
+        "import atexit, runpy, sys; names = ('kubernetes', 'slurm');"
+        "atexit.register(lambda: print([n for n in names if f'snakemake_executor_plugin_{n}' in sys.modules]));"
+    )
+    how = f"exec({start[1]!r})" if start[0] == "-c" else f"runpy.run_module({start[1]!r}, run_name='__main__')"
+    call = [sys.executable, "-c", f"{watch} sys.argv = ['snakemake', '--version']; {how}"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(loaded)
 
 
 def test_any_path_reaches_jobs_that_have_another_environment(checkout):

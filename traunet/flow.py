@@ -30,6 +30,15 @@ from traunet.workspace import PROJECT, Workspace
 
 PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
+# Snakemake on this machine alone. Else it loads every executor that is installed: those of clusters, which bring
+# pandas and the client of Kubernetes, take 1.4 s, and no job here needs one.
+SNAKEMAKE_HERE = """
+import pkgutil
+every, executor = pkgutil.iter_modules, "snakemake_executor_plugin_"
+pkgutil.iter_modules = lambda *how: (one for one in every(*how) if not one.name.startswith(executor))
+from snakemake.cli import main
+main()
+"""
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
     r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
@@ -140,7 +149,8 @@ def _is_wanted(mark: Path, groups: list[str]) -> bool:
 
 def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:
     """What starts Snakemake for a workspace, on the machines of a profile."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--directory", PROJECT]
+    start = ["-c", SNAKEMAKE_HERE] if is_local(profile) else ["-m", "snakemake"]
+    command = [sys.executable, *start, "--snakefile", PROJECT / "Snakefile", "--directory", PROJECT]
     # Ours, and no other that this user has for other workflows.
     command += ["--profile", profile, "--workflow-profile", "none"]
     if is_local(profile):
