@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from traunet import flow, freshness, pods, publish
 from traunet.config import VARIANTS
-from traunet.workspace import Workspace
+from traunet.sources import library_text
+from traunet.workspace import Workspace, published_hash
 
 pods.adapt()
 # A job on another machine reads this file again. What it must know comes with `config`; its environment may differ.
@@ -98,7 +99,7 @@ rule site:
     log:
         LOGS / "site.log",
     params:
-        key=[freshness.library_text(), freshness.published_hash(), freshness.environment_hash()],
+        key=[library_text(), published_hash(), freshness.environment_hash()],
     resources:
         mem_mb=gigabytes(4),
         runtime=60,  # minutes

@@ -29,6 +29,21 @@ def test_the_library_and_its_command_line_import_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.parametrize("module", ["publish", "flow", "freshness", "chapters"])
+def test_no_process_builds_the_grammars_of_addresses_that_notebooks_are_not_checked_with(module):
+    code = f"import sys, traunet.{module}; sys.exit(sys.modules['rfc3987_syntax'] is not None)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_is_stale_is_told_without_loading_pandas(tmp_path):
+    code = (
+        "import sys; from traunet import flow, freshness; from traunet.workspace import Workspace;"
+        f"w = Workspace.of('smoke', root={str(tmp_path)!r}); w.keys, flow.stale_marks(w), freshness.stale(w);"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_a_tree_is_prepared_into_a_store_of_ones_own(tmp_path, capsys):
     write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
     arguments = ["prepare", "--disfa", tmp_path / "tree", "--out", tmp_path / "store", "--profile", "smoke"]

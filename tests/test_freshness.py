@@ -85,6 +85,18 @@ def test_a_notebook_that_imports_what_makes_a_stage_rests_on_its_code_too(tmp_pa
     assert changed(tmp_path, notebook("from traunet import report"), library, "report.py")
 
 
+def test_what_a_notebook_is_made_from_is_worked_out_once_and_again_after_an_edit(tmp_path, notebook, monkeypatch):
+    source, done, asked = notebook("ws.results()"), workspace(tmp_path), []
+    (done.folder / "notebooks").mkdir(parents=True)
+    work_out = freshness._made_from
+    monkeypatch.setattr(freshness, "_made_from", lambda *given: asked.append(given) or work_out(*given))
+    first, second = freshness.made_from(done, source), freshness.made_from(done, source)
+    assert (first, len(asked)) == (second, 1)
+    notebook("ws.results(), 1")
+    assert freshness.changes(first, freshness.made_from(done, source)) == [freshness.WORDS["source"]]
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize("name", sorted(freshness.WORDS))
 def test_each_thing_that_changed_is_told_with_the_page_and_the_command(tmp_path, notebook, name):
     done, source = workspace(tmp_path), notebook("from traunet import published\nshow(ws)")

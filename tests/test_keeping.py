@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from traunet.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, replaced
+from traunet.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, remembered, replaced
 
 
 def writing(text, calls=None):
@@ -117,3 +117,40 @@ def test_two_who_ask_at_once_make_it_once(tmp_path):
         thread.join()
     assert len(made) == 1
     assert (tmp_path / "run" / "whole").exists()
+
+
+def answering(answers):
+    """Something to ask, which notes that it was asked and answers as given."""
+    asked = []
+
+    def compute():
+        asked.append(answers[len(asked)])
+        return asked[-1]
+
+    return compute, asked
+
+
+def test_an_answer_is_computed_once_for_equal_inputs_and_again_for_others(tmp_path):
+    compute, asked = answering([{"a": 1}, {"a": 2}, {"a": 3}])
+    got = [remembered(tmp_path / "kept", lambda given=given: given, compute) for given in (1, 1, 2, 1)]
+    assert got == [{"a": 1}, {"a": 1}, {"a": 2}, {"a": 3}]
+    assert len(asked) == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"key": 1}', "\0"])
+def test_a_kept_answer_that_cannot_be_read_is_computed_anew(tmp_path, text):
+    (tmp_path / "kept").write_text(text)
+    assert remembered(tmp_path / "kept", lambda: 1, lambda: "new") == "new"
+    assert remembered(tmp_path / "kept", lambda: 1, lambda: "newer") == "new"
+
+
+def test_where_no_folder_is_an_answer_is_computed_and_none_is_made(tmp_path):
+    assert remembered(tmp_path / "none" / "kept", lambda: 1, lambda: "new") == "new"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_answer_is_not_kept_if_its_inputs_were_edited_meanwhile(tmp_path):
+    edits = iter(["before", "after", "before", "before"])
+    assert remembered(tmp_path / "kept", lambda: next(edits), lambda: "of whichever") == "of whichever"
+    assert remembered(tmp_path / "kept", lambda: next(edits), lambda: "of before") == "of before"

@@ -17,8 +17,9 @@ from typing import Any
 from traunet import provenance  # its private parts too: a change of that file would prepare all data anew
 from traunet.chapters import ChapterError, NotebookNode, code_cells, read, source_hash
 from traunet.config import canonical_json
-from traunet.keeping import digest
+from traunet.keeping import digest, remembered
 from traunet.provenance import PACKAGE, file_sha256, versions
+from traunet.sources import library_text
 from traunet.workspace import PROJECT, Workspace, published_hash
 
 # The stage behind each of a workspace's methods that a notebook may call.
@@ -122,8 +123,19 @@ def _noted(path: Path) -> dict[str, str]:
 def made_from(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:
     """What a notebook would be made from now: hashes by the names in `WORDS`, only of what it reads.
 
-    Nothing is made or opened but the sources, so that the workflow can ask before the first job.
+    Nothing is made or opened but the sources, so that the workflow can ask before the first job. Three processes
+    ask in a row; what the first one worked out from the very same texts is kept beside the executed notebooks.
     """
+
+    def inputs() -> list[Any]:
+        texts = file_sha256(source), library_text(), published_hash()
+        return [*texts, environment_hash(project), workspace.keys]
+
+    kept = workspace.folder / "notebooks" / f".{source.stem}.json"
+    return remembered(kept, inputs, lambda: _made_from(workspace, source, project))
+
+
+def _made_from(workspace: Workspace, source: Path, project: Path) -> dict[str, str]:
     notebook = read(source)
     code = _code(notebook, source)
     followed = _followed(_imported(code))
@@ -223,12 +235,6 @@ def _code(notebook: NotebookNode, source: Path) -> ast.Module:
         return ast.parse(plain)
     except SyntaxError as error:
         raise ChapterError(f"{source}: {error}; correct it") from None
-
-
-def library_text() -> str:
-    """A hash of the whole library, docstrings and comments too: pages are made of them."""
-    folder = Path(__file__).parent
-    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file in sorted(folder.rglob("*.py"))])
 
 
 def environment_hash(project: Path = PROJECT) -> str:

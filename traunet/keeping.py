@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,34 @@ KEY = ".made-from"  # the file in a kept folder that holds the key of what it wa
 def digest(inputs: Any) -> str:
     """A short hash of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]) -> Any:
+    """What `compute` gives for these inputs: as the file has it if it was asked so before, else computed now.
+
+    The inputs must be all that the answer hangs on. The file holds the last answer, as JSON; one that cannot be
+    read is as good as none, and where there is no folder, or none that can be written to, nothing is kept. Nor is an
+    answer during whose computing an input was edited: nobody knows of which version it is.
+    """
+    key = digest(inputs())
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return kept["answer"]
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    answer = compute()
+    if digest(inputs()) == key:
+        with suppress(OSError):
+            _put(file, json.dumps({"key": key, "answer": answer}))
+    return answer
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a small file whole: who reads it meanwhile sees the former one."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
+        part.write(text)
+    Path(part.name).replace(file)
 
 
 def listing(folder: Path) -> list[tuple[str, int, int]]:

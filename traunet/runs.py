@@ -10,13 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
-
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
 from traunet.provenance import file_sha256
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
 ADVICE = "delete the folder, and `traunet train` makes it again; or copy it again, if it came from elsewhere"
@@ -101,13 +99,17 @@ class Run:
         return self.path / "checkpoint.pt"
 
     @cached_property
-    def history(self) -> pd.DataFrame:
+    def history(self) -> "pd.DataFrame":
         """One row an epoch: epoch, loss, learning_rate, f1_held_out, f1_test."""
+        import pandas as pd
+
         return pd.read_csv(self.path / "history.csv")
 
     @cached_property
-    def predictions(self) -> pd.DataFrame:
+    def predictions(self) -> "pd.DataFrame":
         """A row for each test frame and AU: subject, frame, fold, AU, intensity, probability."""
+        import pandas as pd
+
         return pd.read_parquet(self.path / "predictions.parquet")
 
 

@@ -1,6 +1,6 @@
 """The run store: a run is named by all that its result depends on; it is found or made, and never half there.
 
-Only making a run imports torch.
+Only making a run imports torch, and pandas.
 """
 
 import hashlib
@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from traunet.config import FOLDS, VARIANTS, Profile, canonical_json, named
 from traunet.facs import AUS
 from traunet.keeping import made_once
-from traunet.provenance import NUMERIC_PACKAGES, code_hash, file_sha256, versions
+from traunet.provenance import NUMERIC_PACKAGES, file_sha256, versions
 from traunet.runs import FILES, Run
+from traunet.sources import code_hash, packages
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from traunet.data.store import AlignedStore
     from traunet.machine import Machine
     from traunet.training import Trained
@@ -66,13 +68,13 @@ def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
     """All that a run's numbers depend on beside its variant and fold; the profile's name is not among them."""
     settings = {part: json.loads(canonical_json(getattr(profile, part))) for part in ("align", "model", "train")}
     # config.py's values are here already: hashing its text too would retrain for a reworded comment.
-    return {**settings, "data": data, "trunk": trunk, "code": _training_code(), "packages": versions()}
+    return {**settings, "data": data, "trunk": trunk, "code": _training_code(), "packages": packages()}
 
 
 @cache
 def _training_code() -> str:
     """Once a process, which knows no other code than what it loaded: to open all runs asks for it 24 times."""
-    return code_hash(TRAINING_CODE, without=["traunet.config"])
+    return code_hash(*TRAINING_CODE)
 
 
 def run_name(variant: str, fold: int, inputs: dict[str, Any]) -> str:
@@ -114,8 +116,12 @@ def write_run(
     _write_json(folder / "provenance.json", {**_provenance(trained, store, profile, inputs), "files": files})
 
 
-def prediction_table(frames: pd.DataFrame, rows: np.ndarray, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
+def prediction_table(
+    frames: "pd.DataFrame", rows: np.ndarray, fold: int, probabilities: np.ndarray
+) -> "pd.DataFrame":
     """The long table of predictions, one row for each frame and AU, from (N, A) probabilities."""
+    import pandas as pd
+
     shown = frames.iloc[np.repeat(rows, len(AUS))]
     table = {
         "subject": shown["subject"].to_numpy(),

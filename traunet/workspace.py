@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, SynthConfig, TrunkConfig, canonical_json, named
 from traunet.keeping import digest, found_or_made, listing
-from traunet.provenance import code_hash, file_sha256, versions
+from traunet.provenance import file_sha256
+from traunet.sources import code_hash, packages
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
@@ -180,23 +181,28 @@ class Workspace:
 
     def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
         """The trained network of a variant and a fold."""
+        return self._run(variant, fold, self.store(), self.trunk(machine), machine)
+
+    def _run(
+        self, variant: str, fold: int, store: "AlignedStore", trunk: Path, machine: "Machine | None"
+    ) -> "Run":
         from traunet.runstore import train_run
 
-        store, trunk = self.store(), self.trunk(machine)
         return train_run(store, trunk, self.profile, variant, fold, self.folder / "runs", machine=machine)
 
     def runs(self, variants: Iterable[str] = VARIANTS, folds: Iterable[int] = FOLDS) -> "list[Run]":
         """Every trained network of the book."""
-        return [self.run(variant, fold) for variant in variants for fold in folds]
+        store, trunk = self.store(), self.trunk()
+        return [self._run(variant, fold, store, trunk, None) for variant in variants for fold in folds]
 
     def results(self) -> Path:
         """The folder with the tables and `results.json`."""
-        from traunet import report
-
         runs, profile = self.runs(), self.profile
         key = digest([_answers(runs), _library("traunet.report"), published_hash()])
 
         def write(out: Path) -> None:
+            from traunet import report
+
             report.write(
                 runs,  # pyright: ignore[reportArgumentType]: it takes a cached property for none
                 out,
@@ -238,7 +244,7 @@ class Workspace:
 
 def _library(*modules: str) -> list[Any]:
     """What of the library and its packages a result depends on; settings count by value, not by their text."""
-    return [code_hash(modules, without=["traunet.config"]), versions()]
+    return [code_hash(*modules), packages()]
 
 
 def _answers(runs: "Iterable[Run]") -> list[Any]:

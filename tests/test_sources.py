@@ -1,0 +1,67 @@
+"""What is kept of the sources' hashes is what they hash to now."""
+
+import shutil
+
+import pytest
+
+from traunet import provenance
+from traunet.sources import code_hash, library_text
+from traunet.workspace import PROJECT
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of the library whose sources may be changed, and a build folder of its own."""
+    folder = tmp_path / "copy" / "traunet"
+    shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+    monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
+    (tmp_path / "build").mkdir()
+    return folder
+
+
+def add(file, text):
+    with file.open("a") as source:
+        source.write(text)
+
+
+def test_a_kept_hash_is_that_of_the_sources_whatever_was_edited_since(library):
+    hashes = [code_hash("traunet.report")]
+    for module, text in (
+        ("report", "NEW = 1\n"),
+        ("metrics", "NEW = 1\n"),
+        ("report", "# New.\n"),
+        ("site", "NEW = 1\n"),
+    ):
+        add(library / f"{module}.py", text)
+        hashes.append(code_hash("traunet.report"))
+        assert code_hash("traunet.report") == provenance.code_hash(["traunet.report"], ["traunet.config"])
+    assert len(set(hashes[:3])) == 3
+    assert hashes[2] == hashes[3] == hashes[4]
+
+
+def test_sources_are_followed_once_and_not_again_until_one_is_edited(library, monkeypatch):
+    first = code_hash("traunet.report")
+    monkeypatch.setattr(provenance, "code_hash", lambda *_: "asked again")
+    assert code_hash("traunet.report") == first
+    assert code_hash("traunet.metrics") == "asked again"
+    add(library / "metrics.py", "# A remark.\n")
+    assert code_hash("traunet.report") == "asked again"
+
+
+def test_no_build_folder_is_made_to_keep_a_hash(library):
+    build = library.parents[1] / "build"
+    build.rmdir()
+    assert code_hash("traunet.metrics") == provenance.code_hash(["traunet.metrics"], ["traunet.config"])
+    assert not build.exists()
+
+
+def test_the_text_of_the_library_is_another_for_a_remark_a_new_module_and_one_that_is_gone(library):
+    texts = [library_text()]
+    add(library / "metrics.py", "# A remark.\n")
+    texts.append(library_text())
+    (library / "new.py").write_text("")
+    texts.append(library_text())
+    (library / "new.py").unlink()
+    assert library_text() == texts[1]
+    assert len(set(texts)) == 3

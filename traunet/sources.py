@@ -1,0 +1,49 @@
+"""What the library's sources and packages hash to, worked out once and not in every process.
+
+To follow what a module imports, and to read that without its comments, takes a second for all stages together; to
+hash all text takes a hundredth of that. So `provenance` is asked once for every text of the library, and the build
+folder keeps what it said.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from traunet import provenance
+from traunet.keeping import digest, remembered
+from traunet.provenance import file_sha256
+
+BUILD = Path(__file__).resolve().parent.parent / "build"
+FOLDER = ".code"  # in the build folder
+
+
+def code_hash(*modules: str) -> str:
+    """As `provenance.code_hash`, without config.py, whose settings count by value and not by their text."""
+    left_out = ["traunet.config"]
+
+    def inputs() -> list:
+        return [modules, left_out, library_text()]
+
+    return remembered(_kept(modules), inputs, lambda: provenance.code_hash(modules, left_out))
+
+
+def library_text() -> str:
+    """A hash of the whole library, docstrings and comments too."""
+    folder = Path(provenance.__file__).parent
+    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file in sorted(folder.rglob("*.py"))])
+
+
+@cache
+def packages() -> dict[str, str]:
+    """The versions that can move numbers: a process knows no others than those it started with."""
+    return provenance.versions()
+
+
+def _kept(modules: Iterable[str]) -> Path:
+    """The file for a set of modules; its folder is made where there is a build folder."""
+    folder = Path(os.environ.get("TRAUNET_BUILD") or BUILD) / FOLDER
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    return folder / f"{digest(list(modules))}.json"
