@@ -35,7 +35,7 @@ QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
 SNAKEMAKE_HERE = """
 import pkgutil
 every, executor = pkgutil.iter_modules, "snakemake_executor_plugin_"
-pkgutil.iter_modules = lambda *how: (one for one in every(*how) if not one.name.startswith(executor))
+pkgutil.iter_modules = lambda *a, **b: (one for one in every(*a, **b) if not one.name.startswith(executor))
 from snakemake.cli import main
 main()
 """

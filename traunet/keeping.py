@@ -23,8 +23,8 @@ def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]
     """What `compute` gives for these inputs: as the file has it if it was asked so before, else computed now.
 
     The inputs must be all that the answer hangs on. The file holds the last answer, as JSON; one that cannot be
-    read is as good as none, and where there is no folder, or none that can be written to, nothing is kept. Nor is an
-    answer during whose computing an input was edited: nobody knows of which version it is.
+    read is as good as none, and where there is no folder, or none that can be written to, nothing is kept. Nor is
+    an answer during whose computing an input was edited: nobody knows of which version it is.
     """
     key = digest(inputs())
     try:
