@@ -1,6 +1,7 @@
 """What a site gives away of the machine that built it is found, and what it may say is not taken for that."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -79,6 +80,25 @@ def test_home_folders_are_found_in_pages_but_not_in_what_other_packages_ship(tmp
     assert leaks.faults(tmp_path, ["/srv/lab/traunet"])[0] == (
         "_static/mine.js holds the folder '/srv/lab/traunet' of this machine"
     )
+
+
+AS_ONE_READS_THEM = {
+    "home": r"(?<![\w.])/(?:home|Users|root)/[\w.-]+|\b[A-Za-z]:\\+Users\\+[\w.-]+",
+    "password": r"\b\w+://[^\s/:@\"'<>]+:[^\s/:@\"'<>]+@",
+}
+
+
+@pytest.mark.parametrize(
+    "middle", ["/home/", "/root/", "/Users/", "C:\\Users\\", "c:\\\\Users\\\\", "C:Users\\", "://", ":/"]
+)
+def test_what_is_looked_for_quickly_is_what_is_looked_for_plainly(middle):
+    before = ("", " ", "a", ".", "_", "é", "/", "x/home", "/home", "/root", "href='", "https", "-")
+    after = ("", "anna", "-a.b", "anna/x", "anna:secret@host", "a:b", ":b@c", "anna/home/bea", "/home/bea")
+    texts = [f"{one}{middle}{two}" for one in before for two in after]
+    for text in [*texts, *map("".join, zip(texts, reversed(texts), strict=True))]:
+        assert leaks._homes(text) == set(re.findall(AS_ONE_READS_THEM["home"], text)), text
+        plainly = bool(re.search(AS_ONE_READS_THEM["password"], text))
+        assert bool(leaks.PATTERNS["a password in an address"].search(text)) == plainly, text
 
 
 def test_what_is_noted_in_a_pictures_file_is_found(tmp_path):
