@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -10,7 +11,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_output
 from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project
 
-from traunet import chapters, publish
+from traunet import chapters, cores, publish
 from traunet.chapters import ChapterError
 from traunet.config import PAPER
 from traunet.publish import BuildError
@@ -175,3 +176,28 @@ def test_a_front_page_without_its_one_picture_fails_the_build(tmp_path, tags):
         BuildError, match=r"intro\.md: shows results/front-page\.png, which is made from the one cell"
     ):
         front_page(tmp_path, *tags)
+
+
+def test_a_book_made_on_several_cores_is_the_one_made_on_one(tmp_path, monkeypatch):
+    made = []
+    for count in (1, 3):
+        monkeypatch.setattr(cores, "available", lambda count=count: count)
+        root = tmp_path / str(count)
+        project, done = write_project(root / "project"), workspace(root)
+        names = [f"page{number}" for number in range(8)]  # Sphinx reads five or fewer on one core
+        for name in names:
+            (project / "book" / f"{name}.md").write_text(f"# Page {name}\n\nSee {{doc}}`intro`.\n\n{PROSE[8:]}")
+        with (project / "_toc.yml").open("a") as contents:
+            contents.writelines(f"  - file: book/{name}\n" for name in names)
+        write_executed(done, project / "notebooks" / "01_data.ipynb")
+        site = publish.publish(done, project)
+        made.append({file.relative_to(site): without_times(file) for file in site.rglob("*") if file.is_file()})
+        log = (done.folder / "book" / "jupyter-book.log").read_text()
+        assert bool(re.search(r"reading sources.* \.\. ", log)) == (count > 1)  # a stretch of pages at a time
+    assert made[0] == made[1]
+
+
+def without_times(file: Path) -> bytes:
+    """What a site's file holds, but for when and how long it was made, and a hash of its builder's settings."""
+    content = b"" if file.name == ".buildinfo" else file.read_bytes()
+    return re.sub(rb"Made on [\w ]+ in [\d.]+ s", b"", content)

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from traunet.chapters import NotebookNode, now
+from traunet.chapters import now
 from traunet.provenance import file_sha256, versions
 from traunet.sources import library_text
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 FILE = "made.json"  # beside the staged pages
 
 
-def of_notebook(name: str, notebook: NotebookNode) -> dict[str, Any]:
+def of_notebook(name: str, notebook: "NotebookNode") -> dict[str, Any]:
     """What an executed notebook noted of its making."""
     noted = notebook.metadata["traunet"]
     return {

@@ -4,26 +4,41 @@ Every build starts from nothing: an incremental one keeps numbers in the prose t
 """
 
 import base64
+import gc
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from traunet import chapters, foot, freshness, leaks, site, trimming
-from traunet.chapters import NotebookNode
+from traunet import chapters, cores, foot, freshness, leaks, site, trimming
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
 from traunet.workspace import PROJECT, Workspace
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode  # loaded by chapters.py alone, which leaves out what it need not load
+
 FRONT_DOORS = ("_config.yml", "_toc.yml")
-# As the command `jupyter-book`, but without what chapters.py says of this package.
-JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
+# As the command `jupyter-book`, but without what chapters.py says of this package, and on as many cores as its
+# first argument says, for which the command has no option.
+JUPYTER_BOOK = """
+import gc, sys
+gc.disable()  # a build keeps nearly all that it makes, and looking for what it does not took a tenth of it
+from functools import partial
+sys.modules["rfc3987_syntax"] = None
+from jupyter_book import sphinx
+sphinx.build_sphinx = partial(sphinx.build_sphinx, jobs=int(sys.argv.pop(1)))
+from jupyter_book.cli.main import main
+main()
+"""
 HIDDEN = "remove-cell"  # the tag of a cell that no page shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
@@ -110,7 +125,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     return out
 
 
-def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str, NotebookNode]:
+def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str, "NotebookNode"]:
     staged = {}
     for name in notebooks(project):
         source, executed = project / "notebooks" / f"{name}.ipynb", freshness.executed(workspace, name)
@@ -122,7 +137,7 @@ def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str
     return staged
 
 
-def _stage_front_page(executed: Mapping[str, NotebookNode], out: Path) -> None:
+def _stage_front_page(executed: Mapping[str, "NotebookNode"], out: Path) -> None:
     """Put the picture of the one cell tagged `front-page` where the first page finds it.
 
     A first page that shows none needs no such cell. Raises BuildError if there is not exactly one picture.
@@ -146,7 +161,7 @@ def _stage_front_page(executed: Mapping[str, NotebookNode], out: Path) -> None:
         (out / RESULTS / FRONT_PICTURE).write_bytes(base64.b64decode("".join(shown[0])))
 
 
-def _without_defaults(notebook: NotebookNode) -> NotebookNode:
+def _without_defaults(notebook: "NotebookNode") -> "NotebookNode":
     """The notebook as a page shows it: with the parameters that it was given, not those in their place."""
     for cell in notebook.cells:
         tags = cell.metadata.setdefault("tags", [])
@@ -162,7 +177,8 @@ def _marked(config: dict, text: str | None) -> dict:
 
 def build(staged: Path, out: Path) -> Path:
     """Build a staged tree with Jupyter Book into the new folder `out`; a warning is an error, a BuildError."""
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", staged, "--all", "--warningiserror", "--keep-going"]
+    command = [sys.executable, "-c", JUPYTER_BOOK, str(cores.available())]
+    command += ["build", staged, "--all", "--warningiserror", "--keep-going"]
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     log = ANSI.sub("", done.stdout)
@@ -183,6 +199,16 @@ def _complaints(lines: list[str]) -> list[str]:
     return [f"{line} {after}" if line.endswith(":") else line for line, after in found] or lines[-8:]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: all pages are kept as trees to the end, and to go through them again takes time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
@@ -195,7 +221,8 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
         trimming.trim(build(staged, out))
-        found = site.faults(out, pages(project), text)
+        with _uncollected():
+            found = site.faults(out, pages(project), text)
         private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
         told = leaks.faults(out, private, leaks.private_names())
         if found:

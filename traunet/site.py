@@ -75,7 +75,8 @@ class Page:
     @cached_property
     def leads_on(self) -> bool:
         """Whether it shows nothing and sends the browser to another page, as index.html does."""
-        return bool(self.soup.find("meta", attrs={"http-equiv": re.compile("refresh", re.IGNORECASE)}))
+        metas = (tag for tag in self.tags if tag.name == "meta")
+        return any("refresh" in str(tag.get("http-equiv", "")).lower() for tag in metas)
 
 
 def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
@@ -128,8 +129,8 @@ def _page_faults(page: Page, shown: Mapping[Path, Page], banner: str | None) -> 
             yield from _text_faults(tag)
         if tag.name == "a" and tag.has_attr("href"):
             yield from _link_faults(str(tag["href"]), page, shown)
-        for style in (str(tag.get("style") or ""), tag.get_text() if tag.name == "style" else ""):
-            yield from _style_faults(style, page.file, page.site)
+        for style in filter(None, (tag.get("style"), tag.get_text() if tag.name == "style" else "")):
+            yield from _style_faults(str(style), page.file, page.site)
 
 
 def _addresses(tag: Tag) -> Iterator[str]:

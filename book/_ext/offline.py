@@ -9,6 +9,9 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 REMOTE = "sphinx_thebe"
+# They do not say whether they are safe on several cores. Both work when all pages are read, in the main process:
+# the first copies files at the end, the other numbers the sections of all pages.
+SAFE = {"sphinx-mathjax-offline", "sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"}
 HERE = Path(__file__).parent
 
 
@@ -17,6 +20,8 @@ def leave_out(app: Sphinx, config) -> None:
     for name, listeners in app.events.listeners.items():
         app.events.listeners[name] = [one for one in listeners if not one.handler.__module__.startswith(REMOTE)]
     app.registry.css_files = [file for file in app.registry.css_files if "thebe" not in file[0]]
+    for name in SAFE & app.extensions.keys():
+        app.extensions[name].parallel_read_safe = True
     config.templates_path.append(str(HERE / "templates"))
     config.html_context.setdefault("default_mode", "auto")  # else the theme's own script complains
 
