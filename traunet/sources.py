@@ -6,10 +6,11 @@ folder keeps what it said.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from traunet import provenance
 from traunet.keeping import digest, remembered
@@ -22,11 +23,15 @@ FOLDER = ".code"  # in the build folder
 def code_hash(*modules: str) -> str:
     """As `provenance.code_hash`, without config.py, whose settings count by value and not by their text."""
     left_out = ["traunet.config"]
+    return told_once(["code", modules, left_out], lambda: provenance.code_hash(modules, left_out))
 
-    def inputs() -> list:
-        return [modules, left_out, library_text()]
 
-    return remembered(_kept(modules), inputs, lambda: provenance.code_hash(modules, left_out))
+def told_once(question: Any, compute: Callable[[], Any]) -> Any:
+    """What `compute` tells of the library's text, as JSON has it: worked out once for each text of the library.
+
+    The question must hold all else that the answer hangs on, and tell it from other questions.
+    """
+    return remembered(_kept(question), lambda: [question, library_text()], compute)
 
 
 def library_text() -> str:
@@ -41,9 +46,9 @@ def packages() -> dict[str, str]:
     return provenance.versions()
 
 
-def _kept(modules: Iterable[str]) -> Path:
-    """The file for a set of modules; its folder is made where there is a build folder."""
+def _kept(question: Any) -> Path:
+    """The file for a question; its folder is made where there is a build folder."""
     folder = Path(os.environ.get("TRAUNET_BUILD") or BUILD) / FOLDER
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
-    return folder / f"{digest(list(modules))}.json"
+    return folder / f"{digest(question)}.json"

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import docstrings
 import library
@@ -36,11 +37,12 @@ class Decision:
     quotes: tuple[tuple[str, str], ...] = ()  # (the paper's words, their place or "")
 
 
+@cache
 def decisions(module: str) -> list[Decision]:
     """Every decision of a module, in the order of its source."""
-    path = library.modules(library.home())[module]
-    text = path.read_text(encoding="utf-8")
-    entries = {entry.name for entry in library.every(library.read(module, path))}
+    text = library.modules(library.home())[module].read_text(encoding="utf-8")
+    made = next(one for one in library.library() if one.name == module)
+    entries = {entry.name for entry in library.every(made)}
     found = [*_in_docstrings(ast.parse(text), module, entries), *_in_comments(text, module, entries)]
     return [decision for _, decision in sorted(found, key=lambda item: item[0])]
 

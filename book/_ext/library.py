@@ -9,7 +9,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -199,8 +199,17 @@ def every(entry: Entry) -> Iterator[Entry]:
 
 @cache
 def library() -> tuple[Entry, ...]:
-    """Every module of the library, the ground floor first."""
-    return tuple(read(name, path) for name, path in modules(home()).items())
+    """Every module of the library, the ground floor first; read once for each text of it, which takes seconds."""
+    from traunet.sources import told_once
+
+    found = modules(home())
+    reading = Path(__file__).read_text(encoding="utf-8")
+    kept = told_once(["entries", reading, list(found)], lambda: [asdict(read(*each)) for each in found.items()])
+    return tuple(map(_entry, kept))
+
+
+def _entry(kept: dict) -> Entry:
+    return Entry(**{**kept, "members": tuple(map(_entry, kept["members"]))})
 
 
 def first_sentence(doc: str) -> str:

@@ -116,10 +116,11 @@ class Tolerances(Tables):
     def run(self) -> list[nodes.Node]:
         head = ("Score", "Of", "Tolerance, points", "What it rests on")
         of = {"Avg": "the mean over AUs", "AU": "one AU"}
-        rows = published.tolerances().to_dict("records")
-        self.env.note_dependency(str(published.FOLDER / "tolerances.csv"))
+        file = published.FOLDER / "tolerances.csv"
+        self.env.note_dependency(str(file))
         body = [
-            [METRICS[row["metric"]], of[row["score"]], f"{row['tolerance']:.1f}", row["reason"]] for row in rows
+            [METRICS[row["metric"]], of[row["score"]], f"{float(row['tolerance']):.1f}", row["reason"]]
+            for row in read(file)
         ]
         return [table(head, body, "sortable", "tolerances")]
 
