@@ -13,7 +13,7 @@ from traunet.status import Status, at_work, last_words
 @pytest.fixture
 def logs(tmp_path):
     (tmp_path / "synth.log").write_text("rendering heads:  10%\rrendering heads:  80%")
-    (tmp_path / "prepare.log").write_text("aligned\nbuild/demo/store: 5385 of 5399 frames aligned (13 s)\n")
+    (tmp_path / "prepare.log").write_text("aligned\nbuild/demo/store: 5385 of 5399 frames aligned (3 s, 0.2 GB)\n")
     (tmp_path / "train-tranet-123.log").write_text("")
     return tmp_path
 

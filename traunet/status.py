@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-FINISHED = re.compile(r"\(\d+ s\)$")  # a job's last line ends with how long it took
+FINISHED = re.compile(r"\(\d+ s(?:, [\d.]+ GB)?\)$")  # a job's last line ends with how long it took, and how much
 EVERY = {True: 1.0, False: 60.0}  # seconds between two looks: on a terminal, and in a log
 TAIL = 4096  # bytes of a log that are read
 
