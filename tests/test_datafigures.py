@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from traunet import datafigures, facefigures, portraits, published
+from traunet.data.resampling import warp
 from traunet.facs import ACTION_UNITS, AUS, CHIN, N_LANDMARKS, NOSE_TIP, REGION_AUS, REGIONS
 from traunet.model.regions import region_masks
 from traunet.portraits import Portrait
+from traunet.synth.head import Moment
+from traunet.synth.scene import Scene
 
 mpl.use("Agg")
 
@@ -70,6 +73,27 @@ def test_a_stronger_unit_moves_the_skin_further(portrait):
     lengths = portraits.largest_movements(portrait, (1, 3, 5))
     assert (lengths.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
     assert list(lengths.index) == list(AUS)
+
+
+def test_a_face_is_rendered_once_and_what_is_done_to_a_picture_stays_with_it(monkeypatch):
+    portrait, rendered = Portrait.of(size=SIZE), []
+    render = Scene.render
+    monkeypatch.setattr(Scene, "render", lambda scene, moment: rendered.append(moment) or render(scene, moment))
+    first = portrait.picture({"AU12": 2, "AU1": 0})
+    kept = first.copy()
+    first[:] = 0
+    assert (portrait.picture({"AU12": 2}) == kept).all()
+    assert len(rendered) == 1
+    assert (portrait.picture({"AU12": 3}) != kept).any()
+    fresh = Portrait.of(size=SIZE)
+    assert (warp(render(fresh.scene, Moment({"AU1": 0, "AU12": 2}))[0], fresh.matrix, SIZE) == kept).all()
+
+
+@pytest.mark.parametrize("intensity", [3, 5])
+def test_what_is_kept_of_a_movement_is_the_movement(portrait, intensity):
+    moment = Moment({"AU4": float(intensity)})
+    assert (portrait._reach("AU4", intensity) == portrait.scene.displacement(moment, "AU4")).all()
+    assert (portrait._reach("AU4", intensity) == portrait._reach("AU4", intensity)).all()
 
 
 def test_a_portrait_of_nothing_is_the_face_at_rest(portrait):

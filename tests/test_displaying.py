@@ -51,6 +51,14 @@ def test_faces_have_two_pixels_for_each_of_the_page_and_take_the_smaller_kind(si
     assert metadata == {kind: {"width": width // 2}}
 
 
+@pytest.mark.parametrize(("size", "kinds"), [(4, ["JPEG", "PNG"]), (300, ["JPEG"])])
+def test_a_png_is_packed_well_only_where_it_can_be_the_smaller_kind(monkeypatch, size, kinds):
+    encode, encoded = displaying._encoded, []
+    monkeypatch.setattr(displaying, "_encoded", lambda *a, **b: encoded.append(a[1]) or encode(*a, **b))
+    displaying.shown(facefigures.faces([smooth(size)]))
+    assert encoded == kinds
+
+
 def test_the_same_figure_is_the_same_file():
     first, again = (displaying.shown(figures.training_curves({"fold 1": HISTORY})) for _ in range(2))
     assert first == again
