@@ -179,17 +179,14 @@ def test_a_front_page_without_its_one_picture_fails_the_build(tmp_path, tags):
 
 
 def test_a_book_made_on_several_cores_is_the_one_made_on_one(tmp_path, monkeypatch):
-    made = []
+    project, done = finished(tmp_path)
+    names, made = [f"page{number}" for number in range(8)], []  # Sphinx reads five or fewer on one core
+    for name in names:
+        (project / "book" / f"{name}.md").write_text(f"# Page {name}\n\nSee {{doc}}`intro`.\n\n{PROSE[8:]}")
+    with (project / "_toc.yml").open("a") as contents:
+        contents.writelines(f"  - file: book/{name}\n" for name in names)
     for count in (1, 3):
         monkeypatch.setattr(cores, "available", lambda count=count: count)
-        root = tmp_path / str(count)
-        project, done = write_project(root / "project"), workspace(root)
-        names = [f"page{number}" for number in range(8)]  # Sphinx reads five or fewer on one core
-        for name in names:
-            (project / "book" / f"{name}.md").write_text(f"# Page {name}\n\nSee {{doc}}`intro`.\n\n{PROSE[8:]}")
-        with (project / "_toc.yml").open("a") as contents:
-            contents.writelines(f"  - file: book/{name}\n" for name in names)
-        write_executed(done, project / "notebooks" / "01_data.ipynb")
         site = publish.publish(done, project)
         made.append({file.relative_to(site): without_times(file) for file in site.rglob("*") if file.is_file()})
         log = (done.folder / "book" / "jupyter-book.log").read_text()
