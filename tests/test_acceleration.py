@@ -28,9 +28,8 @@ def images():
 def gpu(monkeypatch):
     """A stand-in for a GPU of some capability: what is decided for it, not what it computes."""
 
-    def of(capability: tuple[int, int], triton: bool = True) -> torch.device:
+    def of(capability: tuple[int, int]) -> torch.device:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-        monkeypatch.setattr(acceleration, "find_spec", lambda _: object() if triton else None)
         return CUDA
 
     return of
@@ -64,9 +63,8 @@ def test_maps_lie_as_the_weights_do_however_the_pictures_come(net, images):
     assert lies == [True, True, False, False]
 
 
-def test_a_cpu_computes_in_single_precision_and_uncompiled(net, images):
+def test_a_cpu_computes_in_single_precision(net, images):
     assert acceleration.precision(CPU) == "32-true"
-    assert acceleration.compiled(net, CPU) is net
     with torch.no_grad(), acceleration.autocast(CPU):
         assert net(images).dtype == torch.float32
 
@@ -76,26 +74,6 @@ def test_a_cpu_computes_in_single_precision_and_uncompiled(net, images):
 )
 def test_a_gpu_mixes_precisions_where_it_computes_bfloat16_itself(gpu, capability, precision):
     assert acceleration.precision(gpu(capability)) == precision
-
-
-@pytest.mark.parametrize(("capability", "triton"), [((6, 1), True), ((9, 0), False)])
-def test_no_gpu_needs_a_compiler(gpu, net, capability, triton):
-    assert acceleration.compiled(net, gpu(capability, triton)) is net
-
-
-def test_the_whole_forward_pass_is_one_graph_that_computes_the_same(net, images):
-    """Traced as for a GPU's compiler, but run as it stands: nothing of the network is left outside."""
-    traced = torch.compile(net.train().forward, backend="aot_eager", fullgraph=True)
-    state = {name: value.clone() for name, value in net.state_dict().items()}
-    results = []
-    for forward in (net, traced):
-        net.load_state_dict(state)
-        net.zero_grad()
-        logits = forward(images)
-        logits.square().sum().backward()
-        results.append([logits, *(p.grad for p in net.parameters() if p.requires_grad)])
-    for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_mixed_precision_moves_the_answers_by_little(net, images):

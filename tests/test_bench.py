@@ -1,28 +1,21 @@
 """The figures of `make bench`: what they say, and how they come into the book."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from extensions import extension
 
 from traunet.bench.figure import Figure
 from traunet.bench.report import benchmark
-from traunet.workspace import PROJECT
 
 FAST = Figure("preparing", 80.0, "frames/s", "decoding", 100.0, at_least=0.8, seconds=12.0, memory=2**30)
 LARGE = Figure("the store", 2.5, "GB", "raw pixels", 19.0, at_most=3.0, of_ratio=False)
 
 
-def extension():
-    spec = importlib.util.spec_from_file_location("bench_extension", PROJECT / "book" / "_ext" / "bench.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+bench = extension("bench")
 
 
 def test_a_rate_is_judged_by_its_ratio_and_a_size_by_itself():
@@ -79,7 +72,7 @@ def test_a_figure_without_a_reference_is_still_json(tmp_path):
 def test_the_book_shows_value_reference_ratio_bar_and_verdict(tmp_path):
     benchmark(tmp_path / "bench.json", {"one": lambda _: [FAST, LARGE]})
     rows = json.loads((tmp_path / "bench.json").read_text())["figures"]
-    fast, large = (extension().cells(row) for row in rows)
+    fast, large = (bench.cells(row) for row in rows)
     assert fast == [
         "preparing",
         "80 frames/s",

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from pictures import PaintedStore
 from torch import nn
 
+from traunet.bench import gpu
 from traunet.bench.step import Step, arithmetic, measure
 from traunet.config import ModelConfig
+from traunet.machine import Machine
 
 SMALL = ModelConfig(width=4, depths=(1, 1, 1, 1), reduction=4, branch_width=8, hidden=8)
 
@@ -37,3 +40,13 @@ def test_only_arithmetic_that_is_done_is_counted():
     convolved = [5, 6, 6, 8, 5, 6]  # rows of the first and second convolution, in each branch; one is whole
     nine = 5 * 3 * 2 * (9 * channels) * channels * 9
     assert whole - done == pytest.approx(row * (6 * rows - sum(convolved)) - nine)
+
+
+def test_the_gpus_figures_are_taken_on_any_device_and_kept_to_gpus(tmp_path):
+    here = Machine("cpu", workers=1)
+    figures = gpu.compare(PaintedStore(), here, SMALL, batch_size=4, batches=2, rounds=1, width=8)  # pyright: ignore
+    assert [figure.unit for figure in figures] == ["TFLOP/s", "s", "s", "s"]
+    assert all(figure.value > 0 and figure.reference > 0 for figure in figures)
+    assert figures[-1].value <= figures[-2].value  # of an epoch, the time in which Python waits for its batches
+    assert gpu.measure(tmp_path, here) == []
+    assert not list(tmp_path.iterdir())

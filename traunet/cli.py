@@ -267,12 +267,13 @@ def _predict(given: argparse.Namespace) -> Made:
 
 
 def _bench(given: argparse.Namespace) -> Made:
-    from traunet.bench import preparation, step
+    from traunet.bench import gpu, preparation, step
     from traunet.bench.report import benchmark
 
     out = given.out or Workspace.of("demo").bench
     options = {"preparation": {"full": True}} if given.full else {}
-    taken = benchmark(out, {"preparation": preparation.measure, "step": step.measure}, **options)
+    parts = {"preparation": preparation.measure, "step": step.measure, "gpu": gpu.measure}
+    taken = benchmark(out, parts, **options)
     missed = sum(figure.holds is False for figures in taken.values() for figure in figures)
     return Made([out], note=f"{missed} bars missed" if missed else "all bars held")
 

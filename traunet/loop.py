@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from traunet import unfinished
-from traunet.acceleration import autocast, compiled, placed
+from traunet.acceleration import autocast, placed
 from traunet.crank import hush, turn
 from traunet.data.store import AlignedStore
 from traunet.feeding import loader
@@ -178,7 +178,7 @@ class Adapter(pl.LightningModule):
             hush()
             share_batch_norm(self.net)
         device = self.trainer.strategy.root_device  # to which Lightning is about to bring it
-        self.answer = compiled(placed(self.net, device), device)
+        placed(self.net, device)
         if self.label and place()[0] == 0:
             self.progress = Progress(self.label, len(self.rows), self.epochs, len(self.batches))
 
@@ -202,7 +202,7 @@ class Adapter(pl.LightningModule):
 
     def training_step(self, batch, _) -> torch.Tensor:
         images, labels = batch
-        loss = self.loss(self.answer(images), labels)
+        loss = self.loss(self.net(images), labels)
         self.losses.append(loss.detach())
         if self.progress:
             self.progress.batch()

@@ -14,9 +14,10 @@ from statistics import median
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from traunet.acceleration import placed
+from traunet.acceleration import autocast, placed
 from traunet.bench.figure import Figure
 from traunet.bench.preparation import PeakMemory
 from traunet.config import PAPER, AlignConfig, ModelConfig, SynthConfig
@@ -37,6 +38,7 @@ from traunet.training import branch_loss
 AT_LEAST, WAITING = 0.85, 0.02  # the bars
 WIDTH, SIDE, LAYERS = 512, 28, 3  # of the plain stack, as a branch's convolutions are at full size
 CPU = torch.device("cpu")
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def measure(
@@ -54,7 +56,7 @@ def measure(
     """
     keep_freed()  # as `traunet train` does
     store = small_store(scratch, size)
-    batches = iter(_batches(store, batch_size, 2 * rounds + 2, Machine("cpu", workers=workers)))
+    batches = iter(drawn_batches(store, batch_size, 2 * rounds + 2, Machine("cpu", workers=workers)))
     torch.manual_seed(0)
     step, stack = Step(model, size), plain_stack(batch_size, width)
     with PeakMemory() as memory:
@@ -68,18 +70,29 @@ def measure(
 class Step:
     """A training step as `traunet.training` makes it: forward, loss, backward, descent."""
 
-    def __init__(self, model: ModelConfig, size: int):
-        self.net = placed(build("tranet", model, AlignConfig(size=size), Normalisation()), CPU).train()
+    def __init__(self, model: ModelConfig, size: int, device: torch.device = CPU):
+        self.device, self.precision = device, autocast(device)
+        self.net = placed(build("tranet", model, AlignConfig(size=size), Normalisation()), device).train()
         train = PAPER.train
         rates = train.learning_rate, train.final_learning_rate, train.momentum, train.weight_decay
         self.optimizer = Descent(*rates).optimizer(self.net)
 
-    def __call__(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        images, labels = batch
-        loss = branch_loss(self.net(images), labels)
+    def __call__(self, batch: Batch) -> None:
+        images, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        with self.precision:
+            loss = branch_loss(self.net(images), labels)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+
+    @contextmanager
+    def single(self) -> Iterator[None]:
+        """In single precision throughout."""
+        mixed, self.precision = self.precision, torch.autocast(self.device.type, torch.bfloat16, enabled=False)
+        try:
+            yield
+        finally:
+            self.precision = mixed
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -118,16 +131,18 @@ class Times:
         self.batch = next(batches)
 
 
-def plain_stack(batch_size: int, width: int) -> Callable[[], None]:
-    """Forward and backward through a few large 3x3 convolutions, channels last."""
-    stack = placed(nn.Sequential(*(nn.Conv2d(width, width, 3, padding=1) for _ in range(LAYERS))), CPU)
-    features = torch.randn(batch_size, width, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
-    features.requires_grad_()
+def plain_stack(batch_size: int, width: int, device: torch.device = CPU) -> Callable[[], None]:
+    """Forward and backward through a few large 3x3 convolutions, channels last, in the precision of a training."""
+    stack = placed(nn.Sequential(*(nn.Conv2d(width, width, 3, padding=1) for _ in range(LAYERS))), device)
+    features = torch.randn(batch_size, width, SIDE, SIDE, device=device)
+    features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
 
     def run() -> None:
         stack.zero_grad()
         features.grad = None
-        stack(features).sum().backward()
+        with autocast(device):
+            answer = stack(features).sum()
+        answer.backward()
 
     return run
 
@@ -146,7 +161,8 @@ def arithmetic(work: Callable[[], None]) -> int:
     return counter.get_total_flops()
 
 
-def _batches(store: AlignedStore, batch_size: int, count: int, machine: Machine):
+def drawn_batches(store: AlignedStore, batch_size: int, count: int, machine: Machine) -> DataLoader:
+    """So many batches of frames, drawn and mirrored as a training's are, with their labels."""
     labels, shape = folds.labels(store.frames, PAPER.train.threshold), (count, batch_size)
     draws = Draws(lambda generator: generator.choice(store.usable, shape), count, 0.5, seed=0)
     return loader(store, labels.astype(np.float32), draws, machine)
