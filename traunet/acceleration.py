@@ -3,10 +3,10 @@
 A CPU computes in single precision: there the same seed gives the same bits. A GPU that computes bfloat16 itself
 mixes it in.
 
-Decision: nothing is compiled. On two cores, at full size, compiling took three minutes and made steps a tenth slower.
-On an H100 with torch 2.11 it took 142 s, beside other work, and steps took 65 instead of 89 ms, which would pay after
-60 epochs; but in mixed precision the gradients of its steps were no numbers. The alternative, `torch.compile`, may be
-worth another look with a later torch: hold its gradients against these.
+Decision: nothing is compiled. On two cores, at full size, compiling took three minutes and made steps a tenth
+slower. On an H100 with torch 2.11 it took 142 s, beside other work, and steps took 65 instead of 89 ms, which
+would pay after 60 epochs; but in mixed precision the gradients of its steps were no numbers. The alternative,
+`torch.compile`, may be worth another look with a later torch: hold its gradients against these.
 """
 
 from typing import Literal
