@@ -152,6 +152,23 @@ def test_a_page_older_than_what_it_rests_on_is_refused_before_anything_is_made(t
         publish.publish(done, project)
 
 
+@pytest.mark.parametrize("file", ["results.json", "table1.csv"])
+def test_results_that_were_edited_fail_the_build_and_the_former_site_stays(tmp_path, file):
+    project, done = finished(tmp_path)
+    results, former = done.results(), done.folder / "site" / "html"
+    former.mkdir(parents=True)
+    (results / "results.json").write_text((results / "results.json").read_text().replace("51.26", "91.26"))
+    (results / file).write_text("forged")
+    done.__class__ = type("Untouched", (type(done),), {"results": lambda _: results})
+    with pytest.raises(
+        BuildError,
+        match=rf"results/{file} (is not as it was written|was put there afterwards).*; make the results again: "
+        r"traunet tables --profile smoke, or make book PROFILE=smoke",
+    ):
+        publish.publish(done, project)
+    assert former.is_dir()
+
+
 def front_page(tmp_path, *tags):
     cells = [new_code_cell("draw()", metadata={"tags": [tag]}) for tag in tags]
     prose = PROSE + "\n![A face and what each branch looks at](../results/front-page.png)\n"

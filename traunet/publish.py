@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from traunet import chapters, foot, freshness, leaks, site, trimming
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
+from traunet.sealing import broken
 from traunet.workspace import PROJECT, Workspace
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
@@ -184,12 +185,28 @@ def _complaints(lines: list[str]) -> list[str]:
     return [f"{line} {after}" if line.endswith(":") else line for line, after in found] or lines[-8:]
 
 
+def _refuse_edited(workspace: Workspace) -> None:
+    """Raise BuildError if the results are there and a file of them is not as it was written.
+
+    They could be made again without a word; but whoever edited them should hear that this is not how it goes.
+    """
+    results, again = workspace.folder / "results", f"--profile {workspace.profile.name}"
+    found = broken(results) if results.is_dir() else []
+    if found:
+        raise BuildError(
+            f"{'; '.join(found)}; make the results again: traunet tables {again}, or make book "
+            f"PROFILE={workspace.profile.name}, with the DISFA and WEIGHTS of before"
+        )
+
+
 def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
     The former site is replaced only by one that passed, and that tells nothing of the machine that built it.
-    Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError.
+    Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError, also for results
+    that were edited.
     """
+    _refuse_edited(workspace)
     freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
     results, text = workspace.results(), banner(workspace)
 
