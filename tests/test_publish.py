@@ -132,8 +132,8 @@ def test_each_page_ends_with_when_from_what_and_how_long_it_was_made(site):
         chapters_foot,
     )
     assert re.fullmatch(
-        rf"Made on \d+ \w+ \d{{4}} in [\d.]+ s from book/intro\.md \(source {hashed}\), library {hashed}, "
-        rf"results of 1 runs? \({hashed}\), synthetic DISFA\.",
+        rf"Made on \d+ \w+ \d{{4}} in (?:under )?[\d.]+ s from book/intro\.md \(source {hashed}\), "
+        rf"library {hashed}, results of 1 runs? \({hashed}\), synthetic DISFA\.",
         prose,
     )
     assert foot(site, "search") == []

@@ -107,7 +107,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     noting = {name: notebook for name, notebook in executed.items() if "traunet" in notebook.metadata}
     feet = {f"notebooks/{name}": foot.of_notebook(name, notebook) for name, notebook in noting.items()}
-    prose = {page: foot.of_page(file) for page in pages(project) for file in out.glob(f"{page}.md")}
+    prose = {page: foot.of_page(file, out) for page in pages(project) for file in out.glob(f"{page}.md")}
     foot.write(out, prose | feet, results, workspace.dataset)
     return out
 
