@@ -116,6 +116,13 @@ def test_a_number_is_named_with_its_line():
     assert typed("```\n1.5\n```\n\n:width: 1.5\n\nIt says\n54.3 % here.\n") == [(8, "54.3")]
 
 
+def test_prose_between_two_directives_and_after_a_block_of_code_is_searched():
+    directive, code = "```{figure} a.png\nA caption.\n```\n", "```\n1.5\n```\n"
+    for before in (directive, code, f"````{{note}}\n{code}````\n", f":::{{note}}\n{directive}:::\n"):
+        text = f"{before}It reaches 54.3 %.\n{directive}Then three points less.\n"
+        assert [number for _, number in typed(text)] == ["54.3", "three points"], before
+
+
 def test_an_exception_holds_for_its_own_page_alone():
     text = "its average would follow if the cell were 8.5"
     assert not numbers_in(text, "notebooks/04_table1")

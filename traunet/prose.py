@@ -70,6 +70,7 @@ SILENT = re.compile(
     r"|<!--(?:.|\n)*?-->|^%[^\n]*$",
     re.MULTILINE,
 )
+FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*([^`]*?)\s*$")
 
 
 class TypedNumberError(ValueError):
@@ -133,7 +134,15 @@ def typed(text: str, page: str = "") -> list[tuple[int, str]]:
 
 def _without_code(text: str) -> str:
     """The text without blocks of code; what stands in a directive, such as a note, is prose."""
-    return re.sub(r"^(`{3,}|~{3,})(?!\{)[^\n]*\n.*?^\1[ \t]*$", _blank, text, flags=re.MULTILINE | re.DOTALL)
+    kept, fences = [], []  # those that are open: their marks, and whether code stands within
+    for line in text.split("\n"):
+        code, found = bool(fences) and fences[-1][1], FENCE.match(line)
+        kept.append("" if code else line)
+        if found and fences and not found[2] and found[1].startswith(fences[-1][0]):
+            fences.pop()
+        elif found and not code:
+            fences.append((found[1], not found[2].startswith("{")))
+    return "\n".join(kept)
 
 
 def _blank(found: re.Match) -> str:
