@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from traunet import freshness
 from traunet.config import SMOKE
+from traunet.sealing import seal
 from traunet.workspace import PROJECT, Workspace
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -42,6 +43,7 @@ class FinishedWorkspace(Workspace):
         folder = self.folder / "results"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(json.dumps(NUMBERS))
+        seal(folder)
         return folder
 
 

@@ -106,6 +106,14 @@ def a_notebook_that_was_not_executed(folder):
 
 
 @mishap(BOOK)
+def results_that_were_edited(folder):
+    _, attempt = site_of(folder)
+    file = folder / "build" / "smoke" / "results" / "results.json"
+    file.write_text(file.read_text().replace("51.26", "91.26"))
+    return attempt
+
+
+@mishap(BOOK)
 def results_that_are_none(folder):
     (folder / "results.json").write_text('{"table2": 51.3}')
     return call(results.read, folder / "results.json")

@@ -122,3 +122,10 @@ def test_the_other_figures_of_the_network_are_drawn():
     lookfigures.receptive_fields(IMAGES[0], moved, {"block 2": (0, 0, 9, 9)}).canvas.draw()
     bands = {region: np.ones((SIZE, SIZE), dtype=bool) for region in REGIONS}
     lookfigures.answers_of_pixels(IMAGES[0], {r: np.ones((SIZE, SIZE)) for r in REGIONS}, bands).canvas.draw()
+
+
+def test_the_branches_of_a_drawn_network_stand_in_columns_though_they_answer_for_unlike_many_aus():
+    texts = netfigures.architecture(anatomy.stages(tiny(), SIZE), SIZE).axes[0].texts
+    heads = [text.get_position()[0] for text in texts if text.get_text().startswith("mean")]
+    assert len(heads) == len(REGIONS)
+    assert np.ptp(heads) < 1e-9

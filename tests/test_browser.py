@@ -16,7 +16,7 @@ from traunet import publish, trimming
 from traunet.chromium import NoBrowserError, browser, browser_path, served
 
 PAGE = "book/intro.html"
-TABLE = """<table border="1" class="dataframe">
+TABLE = """<style scoped>.dataframe thead th { text-align: right; }</style><table border="1" class="dataframe">
 <thead><tr style="text-align: right;"><th></th><th>F1</th><th>change</th></tr>
 <tr><th>network</th><th></th><th></th></tr></thead>
 <tbody><tr><th>middle</th><td>51.3 %</td><td>+1.2</td></tr><tr><th>none</th><td>–</td><td>–</td></tr>
@@ -192,6 +192,21 @@ def test_a_table_sorts_by_its_numbers_by_keyboard_and_back(tab):
     assert rows(tab, 0) == first
     head.nth(2).get_by_role("button").click()
     assert [row.split()[0] for row in rows(tab, 0)] == ["middle", "least", "best", "none"]
+
+
+def test_heads_stand_above_their_words_on_the_left_and_above_their_numbers_on_the_right(tab):
+    heads = tab.locator("article table").nth(0).locator("thead th")
+    sides = heads.evaluate_all("heads => heads.map((head) => getComputedStyle(head).textAlign)")
+    assert sides == ["left", "right", "right"]
+
+
+def test_words_that_begin_with_a_digit_are_no_numbers(chromium, spoilt):
+    cells = "".join(f"<tr><td>{text}</td><td>{number}</td></tr>" for text, number in (("1, F1", 2), ("2, F1", 3)))
+    site = spoilt(f"<table><thead><tr><th>Table</th><th>n</th></tr></thead><tbody>{cells}</tbody></table>")
+    with served(site) as address, look.opened(chromium, address, look.Visit(), look.DESK, "light") as tab:
+        tab.goto(address + PAGE)
+        last = tab.locator("article table").last.locator("thead th")
+        assert ["number" in (head.get_attribute("class") or "") for head in last.all()] == [False, True]
 
 
 def test_a_row_keeps_the_head_that_it_shared_when_a_table_is_sorted(tab):

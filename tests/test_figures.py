@@ -98,6 +98,13 @@ def test_figures_of_data_are_drawn_and_closed(name):
     assert plt.get_fignums() == []
 
 
+def test_runs_are_told_by_their_marks_and_have_no_regions_colour():
+    histories = {f"fold {fold}": history() for fold in (1, 2, 3)}
+    lines = figures.training_curves(histories).axes[0].lines
+    assert len({str(line.get_marker()) for line in lines} - {"None"}) == 3
+    assert not {str(line.get_color()) for line in lines} & set(REGION_COLOURS.values())
+
+
 @pytest.mark.parametrize("which", ["tables", "hopeless"])
 @pytest.mark.parametrize("metric", ["f1", "accuracy"])
 def test_scores_are_drawn_even_if_nothing_was_learned(which, metric, request):

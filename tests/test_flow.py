@@ -9,6 +9,7 @@ from filelock import FileLock
 from traunet import flow
 from traunet.config import SMOKE, VARIANTS
 from traunet.flow import FlowError
+from traunet.sealing import SEAL, seal
 from traunet.workspace import Workspace
 
 
@@ -45,6 +46,23 @@ def test_a_mark_is_stale_when_its_stage_would_be_made_differently_now(workspace,
 
 def test_a_mark_that_cannot_be_read_is_stale(workspace, mark):
     mark.write_text("half a ma")
+    assert flow.stale_marks(workspace) == [mark]
+
+
+def test_the_mark_of_results_is_stale_when_a_file_of_them_was_edited_or_their_note_is_lost(workspace):
+    results, mark = workspace.folder / "results", workspace.folder / "done" / "results"
+    results.mkdir(parents=True)
+    for name in ("results.json", "table1.csv"):
+        (results / name).write_text("as it was written")
+    seal(results)
+    flow.write_mark(mark, workspace, "results", [results])
+    assert flow.stale_marks(workspace) == []
+    (results / "table1.csv").write_text("forged")
+    assert flow.stale_marks(workspace) == [mark]
+    seal(results)  # the note anew as well: the mark still knows what was made
+    assert flow.stale_marks(workspace) == [mark]
+    (results / "table1.csv").write_text("as it was written")
+    (results / SEAL).unlink()
     assert flow.stale_marks(workspace) == [mark]
 
 

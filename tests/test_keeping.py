@@ -32,6 +32,13 @@ def test_equal_inputs_are_found_and_others_made_anew(tmp_path):
     assert calls == ["a", "b"]
 
 
+def test_a_sealed_folder_is_made_again_when_a_file_in_it_was_edited_and_another_is_not(tmp_path):
+    for sealed, texts in ((True, "a"), (False, "forged")):
+        folder = found_or_made(tmp_path / str(sealed), "key", writing("a"), sealed)
+        (folder / "content").write_text("forged")
+        assert (found_or_made(folder, "key", writing("a"), sealed) / "content").read_text() == texts
+
+
 @pytest.mark.parametrize("keep", [lambda folder, make: found_or_made(folder, "b", make), replaced])
 def test_a_failure_leaves_the_former_folder_and_nothing_else(tmp_path, keep):
     folder = found_or_made(tmp_path / "kept", "a", writing("a"))

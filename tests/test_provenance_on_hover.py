@@ -5,14 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from fakes import fake_runs
 
-from traunet import report
+from traunet import origins, report
 from traunet.config import VARIANTS
+from traunet.results import Number
 from traunet.workspace import PROJECT
 
 EXTENSIONS = PROJECT / "book" / "_ext"
@@ -109,9 +111,20 @@ def test_every_number_is_reached_by_the_keyboard_and_described_to_a_reader_of_th
 
 
 def test_a_long_hash_is_shortened_and_mixed_code_is_told():
-    numbers = load("results")
-    mixed = {"value": 1.0, "runs": ["a"], "dataset": "D", "profile": "p", "code": ["0123456789ab", "ba9876543210"]}
-    assert numbers.origin("key", mixed) == "key; D, profile p; from a; code 01234567, ba987654"
+    mixed = Number(1.0, ("a",), "D", "p", ("0123456789ab", "ba9876543210"))
+    assert origins.origin("key", mixed) == "key; D, profile p; from a; code 01234567, ba987654"
+
+
+def test_a_number_that_a_notebook_quotes_or_computes_tells_the_same():
+    numbers = {"differences.senet.value.Avg": Number(-8.43, ("a-fold1-0",), "D", "p", ("c0de",))}
+    run = SimpleNamespace(name="a-fold1-0", code="c0de", provenance={"dataset": "D"})
+    quoted = origins.quoted(numbers, "differences.senet.value.Avg", "+.1f", sign=-1)
+    computed = origins.computed("0.5 < 1", [run], "p")  # pyright: ignore
+    spans = [BeautifulSoup(html, "html.parser").select_one("span.result") for html in (quoted, computed)]
+    assert [span and span.get_text() for span in spans] == ["+8.4", "0.5 < 1"]
+    told = [str(span["aria-description"]).partition("; ") for span in spans if span]
+    assert [key for key, _, _ in told] == ["differences.senet.value.Avg", "computed on this page"]
+    assert {rest for _, _, rest in told} == {"D, profile p; from a-fold1-0; code c0de"}
 
 
 def rows(page, kind):

@@ -133,8 +133,8 @@ def test_each_page_ends_with_when_from_what_and_how_long_it_was_made(site):
         chapters_foot,
     )
     assert re.fullmatch(
-        rf"Made on \d+ \w+ \d{{4}} in [\d.]+ s from book/intro\.md \(source {hashed}\), library {hashed}, "
-        rf"results of 1 runs? \({hashed}\), synthetic DISFA\.",
+        rf"Made on \d+ \w+ \d{{4}} in (?:under )?[\d.]+ s from book/intro\.md \(source {hashed}\), "
+        rf"library {hashed}, results of 1 runs? \({hashed}\), synthetic DISFA\.",
         prose,
     )
     assert foot(site, "search") == []
@@ -151,6 +151,23 @@ def test_a_page_older_than_what_it_rests_on_is_refused_before_anything_is_made(t
         "01_data --profile smoke; make book PROFILE=smoke",
     ):
         publish.publish(done, project)
+
+
+@pytest.mark.parametrize("file", ["results.json", "table1.csv"])
+def test_results_that_were_edited_fail_the_build_and_the_former_site_stays(tmp_path, file):
+    project, done = finished(tmp_path)
+    results, former = done.results(), done.folder / "site" / "html"
+    former.mkdir(parents=True)
+    (results / "results.json").write_text((results / "results.json").read_text().replace("51.26", "91.26"))
+    (results / file).write_text("forged")
+    done.__class__ = type("Untouched", (type(done),), {"results": lambda _: results})
+    with pytest.raises(
+        BuildError,
+        match=rf"results/{file} (is not as it was written|was put there afterwards).*; make the results again: "
+        r"traunet tables --profile smoke, or make book PROFILE=smoke",
+    ):
+        publish.publish(done, project)
+    assert former.is_dir()
 
 
 def front_page(tmp_path, *tags):

@@ -30,6 +30,7 @@ def numbers_in(text, page="book/intro"):
         "It reaches 54% on average.",
         "It reaches 54 per cent.",
         "It reaches **54.3** at best.",
+        "It reaches **54** % here.",
         "It reaches $54\\,\\%$ here.",
         "It loses 3 points without masks.",
         "Its F1 is 54 here.",
@@ -46,6 +47,50 @@ def numbers_in(text, page="book/intro"):
 )
 def test_a_typed_result_is_found(text):
     assert numbers_in(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("It reaches fifty-nine percent on average.", "fifty-nine percent"),
+        ("It reaches fifty nine\nper cent.", "fifty nine\nper cent"),
+        ("Fifty-nine point three, on average.", "Fifty-nine point"),
+        ("It loses three points without masks.", "three points"),
+        ("It loses three percentage points.", "three percentage points"),
+        ("a three-point loss", "three-point"),
+        ("It gains two F1 points.", "two F1 points"),
+        ("It gains two and a half points.", "two and a half points"),
+        ("They lie half a point apart.", "half a point"),
+        ("They lie a tenth of a point apart.", "tenth of a point"),
+        ("between two and three points", "three points"),
+        ("It is right in a hundred percent.", "hundred percent"),
+        ("nineteen % of them", "nineteen %"),
+        ("It reaches **fifty-nine** percent.", "fifty-nine** percent"),
+        ("an F1 of fifty-nine", "F1 of fifty-nine"),
+        ("Its accuracy is **ninety** here.", "accuracy is **ninety"),
+    ],
+)
+def test_a_score_or_a_difference_in_words_is_found(text, number):
+    assert numbers_in(text) == [number]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "three branches, eight AUs and two cores",
+        "For six of the eight AUs it lies above.",
+        "Twenty-seven people, in three folds of nine",
+        "a mean of eight AUs, the average of the three folds",
+        "Chance moves it by points, by a point or two, by some percent.",
+        "The three landmarks point down.",
+        "Two pointers, one percentile, the thirty pointed ears",
+        "the accuracy of two networks",
+        "For more than one half of the frames it says no.",
+        "One figure points at the mouth.",
+    ],
+)
+def test_words_that_count_are_left_alone(text):
+    assert not numbers_in(text)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +114,13 @@ def test_what_is_no_typed_result_is_left_alone(text):
 def test_a_number_is_named_with_its_line():
     assert typed("# A page\n\nIt says\n54.3 % here.\n") == [(4, "54.3")]
     assert typed("```\n1.5\n```\n\n:width: 1.5\n\nIt says\n54.3 % here.\n") == [(8, "54.3")]
+
+
+def test_prose_between_two_directives_and_after_a_block_of_code_is_searched():
+    directive, code = "```{figure} a.png\nA caption.\n```\n", "```\n1.5\n```\n"
+    for before in (directive, code, f"````{{note}}\n{code}````\n", f":::{{note}}\n{directive}:::\n"):
+        text = f"{before}It reaches 54.3 %.\n{directive}Then three points less.\n"
+        assert [number for _, number in typed(text)] == ["54.3", "three points"], before
 
 
 def test_an_exception_holds_for_its_own_page_alone():
@@ -95,15 +147,17 @@ def test_a_notebooks_prose_captions_alternative_texts_and_words_are_searched(tmp
     found = notebook_faults(
         tmp_path,
         new_markdown_cell("It says\nnothing but 51.3 %."),
+        new_code_cell('Markdown("It loses three points.")'),
         new_code_cell('Markdown(f"It reaches 52.3 % or {x:.1f} %.")'),
         new_code_cell("draw()", metadata={"mystnb": figure}),
         new_code_cell("share = 0.25  # of the whole\nnp.allclose(a, b, atol=1e-3)"),
     )
     assert found == [
         "notebooks/04_table1.ipynb, cell 1, line 2: '51.3'",
-        "notebooks/04_table1.ipynb, cell 2, in its words: '52.3'",
-        "notebooks/04_table1.ipynb, cell 3, in its caption: '54.3'",
-        "notebooks/04_table1.ipynb, cell 3, in its alternative text: '55.3'",
+        "notebooks/04_table1.ipynb, cell 2, in its words: 'three points'",
+        "notebooks/04_table1.ipynb, cell 3, in its words: '52.3'",
+        "notebooks/04_table1.ipynb, cell 4, in its caption: '54.3'",
+        "notebooks/04_table1.ipynb, cell 4, in its alternative text: '55.3'",
     ]
 
 

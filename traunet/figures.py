@@ -6,12 +6,12 @@ readers who see few colours, and no figure says a thing by colour alone. What th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from itertools import cycle, islice
 from typing import Any, ParamSpec
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,6 +51,8 @@ CURVES: dict[str, tuple[dict[str, Any], str]] = {
     "f1_test": ({"linestyle": ":"}, "test fold"),
 }
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "fillstyle": "none", "linestyle": "none"}
+# Runs in one figure: colours that no region has, and the folds' marks of the figures of data.
+RUNS = (("#303030", "o"), ("#117733", "s"), ("#882255", "^"), ("#7a7a7a", "D"))
 BOUNDS = ("value", "low", "high")
 Drawing = ParamSpec("Drawing")
 
@@ -196,22 +198,22 @@ def ablation_differences(differences: pd.DataFrame) -> Figure:
 
 @drawn
 def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, int] | None = None) -> Figure:
-    """Loss and mean F1 by epoch, one colour a run: on held-out subjects solid, on the test fold dotted.
+    """Loss and mean F1 by epoch, a colour and a mark a run: on held-out subjects solid, on the test fold dotted.
 
     Takes runs' `history` tables by the name to show; `chosen` marks each run's chosen epoch.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.3))
-    colours = sns.color_palette("colorblind", max(len(histories), 1))
-    keys = [Line2D([], [], color=colour, label=name) for name, colour in zip(histories, colours, strict=False)]
+    looks = [{"color": c, "marker": mark, "markersize": 4} for c, mark in islice(cycle(RUNS), len(histories))]
+    keys: list[Artist] = [Line2D([], [], label=name, **look) for name, look in zip(histories, looks, strict=True)]
     seen = set()
-    for (name, history), colour in zip(histories.items(), colours, strict=False):
-        left.plot(history["epoch"], history["loss"], color=colour)
+    for (name, history), look in zip(histories.items(), looks, strict=True):
+        left.plot(history["epoch"], history["loss"], **look)
         there = [column for column in CURVES if column in history and not np.isnan(history[column]).all()]
         for column in there:
-            right.plot(history["epoch"], 100 * history[column], color=colour, marker=".", **CURVES[column][0])
+            right.plot(history["epoch"], 100 * history[column], **look, **CURVES[column][0])
         if chosen and name in chosen and there:
             at = history.loc[history["epoch"] == chosen[name], there[0]]
-            right.plot([chosen[name]] * len(at), 100 * at, color=colour, **RING)
+            right.plot([chosen[name]] * len(at), 100 * at, color=look["color"], **RING)
         seen.update(there)
     keys += [Line2D([], [], color=INK, label=label, **style) for c, (style, label) in CURVES.items() if c in seen]
     keys += [Line2D([], [], color=INK, label="chosen epoch", **RING)] if chosen else []
@@ -219,7 +221,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, 
     right.set(xlabel="epoch", ylabel="mean F1 of eight AUs, %", ylim=(0, 100), xlim=left.get_xlim())
     for panel in (left, right):
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(handles=keys, loc="outside lower center", ncols=5)
+    figure.legend(handles=keys, loc="outside lower center", ncols=6)
     return figure
 
 

@@ -25,6 +25,7 @@ from traunet import freshness, gpus
 from traunet.config import FOLDS
 from traunet.keeping import KEY, digest
 from traunet.provenance import file_sha256
+from traunet.sealing import broken, contents
 from traunet.status import Status
 from traunet.workspace import PROJECT, Workspace
 
@@ -70,6 +71,8 @@ def fingerprint(path: Path) -> str:
     for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
         if (path / name).is_file():
             return digest(json.loads((path / name).read_text())[part])
+    if (path / "results.json").is_file():
+        return "" if broken(path) else digest(contents(path))
     key = path / KEY
     return key.read_text().strip() if key.is_file() else ""
 

@@ -24,9 +24,9 @@ def of_notebook(name: str, notebook: "NotebookNode") -> dict[str, Any]:
     }
 
 
-def of_page(source: Path) -> dict[str, Any]:
+def of_page(source: Path, staged: Path) -> dict[str, Any]:
     """What a page of prose is made from; when, and in how many seconds, the build knows."""
-    return {"file": f"{source.parent.name}/{source.name}", "hashes": {"source": file_sha256(source)}}
+    return {"file": source.relative_to(staged).as_posix(), "hashes": {"source": file_sha256(source)}}
 
 
 def write(staged: Path, pages: dict[str, dict[str, Any]], results: Path, dataset: str) -> Path:

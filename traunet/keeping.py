@@ -11,6 +11,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from traunet.sealing import broken, seal
+
 KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
 
 
@@ -61,17 +63,22 @@ def is_fresh(folder: Path, key: str) -> bool:
         return False
 
 
-def found_or_made(folder: Path, key: str, make: Callable[[Path], Any]) -> Path:
+def found_or_made(folder: Path, key: str, make: Callable[[Path], Any], sealed: bool = False) -> Path:
     """Return the folder if it is fresh; else let `make` write it anew, and put that in its place.
 
     `make` gets a path that does not exist yet. Of two processes that ask at once the second waits and finds. What
-    fails or is killed leaves the former folder as it was.
+    fails or is killed leaves the former folder as it was. A `sealed` one is made again also if a file in it is not
+    as it was written.
     """
-    if is_fresh(folder, key):
+
+    def found() -> bool:
+        return is_fresh(folder, key) and not (sealed and broken(folder))
+
+    if found():
         return folder
     with _alone(folder):
-        if not is_fresh(folder, key):
-            _replace(folder, lambda new: _make_with_key(new, key, make))
+        if not found():
+            _replace(folder, lambda new: _make_with_key(new, key, make, sealed))
     return folder
 
 
@@ -96,8 +103,10 @@ def _alone(folder: Path) -> FileLock:
     return FileLock(folder.parent / f".{folder.name}.lock")
 
 
-def _make_with_key(new: Path, key: str, make: Callable[[Path], Any]) -> None:
+def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool) -> None:
     make(new)
+    if sealed:
+        seal(new)
     (new / KEY).write_text(key + "\n")
 
 

@@ -24,7 +24,7 @@ TALLEST, WIDTH = 17.0, 96.0  # of the picture, and of the whole figure, in tenth
 NEUTRAL, DEEP, PAPER = "#c9cdd2", "#8d97a3", "white"
 ROW, LINE = 13.5, 1.2  # the height of a branch, and of a line of text
 SMALL, TINY = 8, 7  # points
-MASK = 5.0
+MASK, HEAD = 5.0, 5.0  # how wide these are
 Place = tuple[float, float]
 
 
@@ -82,7 +82,7 @@ def _attention(axes: Axes, stage: Stage, left: float, middle: float, size: int) 
 
 def _head(axes: Axes, stage: Stage, left: float, middle: float) -> float:
     colour = _colour(stage)
-    axes.add_patch(Rectangle((left, middle - 2), 5, 4, facecolor=colour, edgecolor=INK, linewidth=0.8))
+    axes.add_patch(Rectangle((left, middle - 2), HEAD, 4, facecolor=colour, edgecolor=INK, linewidth=0.8))
     words = {"ha": "center", "va": "center", "fontsize": SMALL, "color": _readable(colour)}
     axes.text(left + 2.5, middle, "mean,\n2 FC", **words)
     names = REGION_AUS.get(stage.part, AUS)
@@ -90,7 +90,7 @@ def _head(axes: Axes, stage: Stage, left: float, middle: float) -> float:
     axes.text(
         left + 5.8, middle, "\n".join(lines), ha="left", va="center", fontsize=SMALL, weight="bold", color=INK
     )
-    return left + 5
+    return left + HEAD
 
 
 def _arrow(axes: Axes, *places: Place) -> None:
@@ -216,13 +216,14 @@ def architecture(
         _arrow(axes, (1, height), (4, height))
         part = [stage for stage in stages if stage.part == name]
         left = _mask(axes, None if masks is None else masks[number], name, 4, height) if masked else 4.0
-        _branch(axes, part, left, height, size, gap=min((70 - left - _long(part)) / len(part), 12))
+        _branch(axes, part, left, height, size, gap=min((74 - left - _long(part)) / len(part), 12))
     return figure
 
 
 def _long(stages: Sequence[Stage]) -> float:
-    """How long a branch is without its gaps."""
-    return sum(3.2 if stage.kind == "attention" else _width(stage.shape[0]) for stage in stages)
+    """How long a branch is without its gaps; a head is as wide for two AUs as for three: so branches align."""
+    fixed = {"attention": 3.2, "head": HEAD}
+    return sum(fixed.get(stage.kind) or _width(stage.shape[0]) for stage in stages)
 
 
 @drawn

@@ -2,7 +2,10 @@
 
 Searched are prose, tables, captions and alternative texts, and in a notebook also the texts that its code shows.
 What is taken from the results by the role `res`, or computed in a cell, is not typed; the few numbers that may be
-are in `ALLOWED`, each with the reason. A number spelt out ("three points") is not found.
+are in `ALLOWED`, each with the reason.
+
+A score or a difference in words is found too: "fifty-nine percent", "three points", "half a point", "an F1 of
+fifty-nine". Words that count are English and pass: "three branches", "six of the eight"; so does "a point or two".
 """
 
 import ast
@@ -23,12 +26,21 @@ REPORTING = (
     "notebooks/07_real_faces",
 )
 
+# Numbers in words, as scores are spelt: "fifty-nine", "a hundred", "two and a half", "half a".
+DIGIT = "zero|one|two|three|four|five|six|seven|eight|nine"
+TENS = rf"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[\s-](?:{DIGIT})\b)?"
+TEENS = "ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+PARTS = r"half\s+an?|(?:third|quarter|fifth|tenth)\s+of\s+an?"
+SPELT = rf"(?:{TENS}|{TEENS}|{DIGIT}|hundred)(?:\s+and\s+a\s+half)?|{PARTS}"
+
 # What looks like a result: a decimal, a share, a difference in points, a score in words, so many of the AUs.
 RESULT = re.compile(
     r"\d+[.,]\d+"
-    r"|\d+(?:\\,|\s|~)*(?:\\?%|per\s?cent\b|(?:percentage\s)?points?\b)"
+    r"|\d+(?:\\,|\s|~|\*)*(?:\\?%|per\s?cent\b|(?:percentage\s)?points?\b)"
     r"|\b(?:F1|accuracy|scores?|average|mean)\s+(?:of|is|was|reaches|to|about|around|nearly|at|:|=)+\s*\**\d+"
-    r"|\b\d+\s+of\s+(?:the\s+)?(?:\d+|eight)\b",
+    r"|\b\d+\s+of\s+(?:the\s+)?(?:\d+|eight)\b"
+    rf"|\b(?:{SPELT})[\s*-]+(?:%|per\s?cent\b|(?:(?:percentage|full|whole|F1)[\s-]+)?points?\b)"
+    rf"|\b(?:F1|accuracy|score)\s+(?:of|is|was|reaches|to|about|around|nearly|at)\s+\**{TENS}",
     re.IGNORECASE,
 )
 
@@ -58,6 +70,7 @@ SILENT = re.compile(
     r"|<!--(?:.|\n)*?-->|^%[^\n]*$",
     re.MULTILINE,
 )
+FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*([^`]*?)\s*$")
 
 
 class TypedNumberError(ValueError):
@@ -121,7 +134,15 @@ def typed(text: str, page: str = "") -> list[tuple[int, str]]:
 
 def _without_code(text: str) -> str:
     """The text without blocks of code; what stands in a directive, such as a note, is prose."""
-    return re.sub(r"^(`{3,}|~{3,})(?!\{)[^\n]*\n.*?^\1[ \t]*$", _blank, text, flags=re.MULTILINE | re.DOTALL)
+    kept, fences = [], []  # those that are open: their marks, and whether code stands within
+    for line in text.split("\n"):
+        code, found = bool(fences) and fences[-1][1], FENCE.match(line)
+        kept.append("" if code else line)
+        if found and fences and not found[2] and found[1].startswith(fences[-1][0]):
+            fences.pop()
+        elif found and not code:
+            fences.append((found[1], not found[2].startswith("{")))
+    return "\n".join(kept)
 
 
 def _blank(found: re.Match) -> str:

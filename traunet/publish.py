@@ -21,6 +21,7 @@ import yaml
 from traunet import chapters, cores, foot, freshness, leaks, site, trimming
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
+from traunet.sealing import broken
 from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     noting = {name: notebook for name, notebook in executed.items() if "traunet" in notebook.metadata}
     feet = {f"notebooks/{name}": foot.of_notebook(name, notebook) for name, notebook in noting.items()}
-    prose = {page: foot.of_page(file) for page in pages(project) for file in out.glob(f"{page}.md")}
+    prose = {page: foot.of_page(file, out) for page in pages(project) for file in out.glob(f"{page}.md")}
     foot.write(out, prose | feet, results, workspace.dataset)
     return out
 
@@ -209,12 +210,28 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
+def _refuse_edited(workspace: Workspace) -> None:
+    """Raise BuildError if the results are there and a file of them is not as it was written.
+
+    They could be made again without a word; but whoever edited them should hear that this is not how it goes.
+    """
+    results, again = workspace.folder / "results", f"--profile {workspace.profile.name}"
+    found = broken(results) if results.is_dir() else []
+    if found:
+        raise BuildError(
+            f"{'; '.join(found)}; make the results again: traunet tables {again}, or make book "
+            f"PROFILE={workspace.profile.name}, with the DISFA and WEIGHTS of before"
+        )
+
+
 def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
     The former site is replaced only by one that passed, and that tells nothing of the machine that built it.
-    Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError.
+    Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError, also for results
+    that were edited.
     """
+    _refuse_edited(workspace)
     freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
     results, text = workspace.results(), banner(workspace)
 

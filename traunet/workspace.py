@@ -211,7 +211,7 @@ class Workspace:
                 threshold=profile.train.threshold,
             )
 
-        return found_or_made(self.folder / "results", key, write)
+        return found_or_made(self.folder / "results", key, write, sealed=True)
 
     def predictions_hash(self) -> str:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""

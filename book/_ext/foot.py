@@ -78,7 +78,8 @@ def from_results(results: dict) -> list[str]:
 def took(made: str, seconds: float) -> str:
     """When and how long."""
     day = datetime.fromisoformat(made)
-    return f"Made on {day.day} {day:%B %Y} in {seconds:.{0 if seconds >= 10 else 1}f} s"
+    long = f"{seconds:.{0 if seconds >= 10 else 1}f} s" if seconds >= 0.05 else "under 0.1 s"
+    return f"Made on {day.day} {day:%B %Y} in {long}"
 
 
 def short(text: str) -> str:

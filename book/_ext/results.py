@@ -10,8 +10,6 @@ the screen hears the same as its description. `traunet/claims.py` and `scoreboar
 """
 
 import json
-from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 
 from docutils import nodes
@@ -20,9 +18,10 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
+from traunet.origins import opening, origin
+from traunet.results import Number
+
 logger = logging.getLogger(__name__)
-MOST_RUNS = 3  # named one by one; the names of more are counted
-PRINTED, RECOMPUTED = "printed in the paper", "recomputed from what the paper prints"
 
 
 class Result(nodes.Inline, nodes.TextElement):
@@ -52,30 +51,11 @@ def results_file(environment: BuildEnvironment) -> Path:
 def result(key: str, number: dict, style: str) -> Result:
     """One number as the page shows it; TypeError or ValueError if it has no value in this format."""
     text = format(number["value"], style)
-    return Result(text, nodes.Text(text), origin=origin(key, number))
-
-
-def origin(key: str, number: dict) -> str:
-    """What a reader sees who rests the mouse on the number: a few parts, joined by semicolons."""
-    if not number["runs"]:
-        return f"{key}; {RECOMPUTED if key.startswith('published.recomputed.') else PRINTED}"
-    code = ", ".join(digits[:8] for digits in number.get("code", ()))
-    parts = [key, f"{number['dataset']}, profile {number['profile']}", f"from {runs(number['runs'])}"]
-    return "; ".join([*parts, *([f"code {code}"] if code else [])])
-
-
-def runs(names: Iterable[str]) -> str:
-    """Runs in words: up to three by name, more by their number and, if those are few, their networks."""
-    names = list(names)
-    if len(names) <= MOST_RUNS:
-        return ", ".join(names)
-    networks = list(dict.fromkeys(name.partition("-fold")[0] for name in names))
-    return f"{len(names)} runs of {' and '.join(networks) if len(networks) <= 2 else f'{len(networks)} networks'}"
+    return Result(text, nodes.Text(text), origin=origin(key, Number(**number)))
 
 
 def visit_html(translator, node: Result) -> None:
-    described = escape(node["origin"])
-    translator.body.append(f'<span class="result" tabindex="0" role="note" aria-description="{described}">')
+    translator.body.append(opening(node["origin"]))
 
 
 def depart_html(translator, node: Result) -> None:

@@ -3,11 +3,11 @@
 (() => {
   const NONE = ["", "–", "—", "-", "nan", "none"];
 
-  /* The number that a cell begins with, such as +1.2, −3 %, 1,024 or 51.3 (48.0 to 54.1); null if there is none. */
+  /* The number that a cell begins with, such as +1.2, −3 %, 1,024 or 51.3 (48.0 to 54.1), not 1, F1; null if there is none. */
   function number(text) {
     const plain = text.trim().replace(/[\u2212\u2013](?=[\d.])/g, "-").replace(/(\d),(?=\d{3}\b)/g, "$1");
     if (NONE.includes(plain.toLowerCase())) return null;
-    const found = plain.match(/^[<>≈~±+]?\s*(-?\d*\.?\d+(?:e[-+]?\d+)?)(?![\w-])/i) || plain.match(/^(-?\d+(?:\.\d+)?)\s*[a-zµ%]/i);
+    const found = plain.match(/^[<>≈~±+]?\s*(-?\d*\.?\d+(?:e[-+]?\d+)?)(?![\w-]|, )/i) || plain.match(/^(-?\d+(?:\.\d+)?)\s*[a-zµ%]/i);
     return found ? parseFloat(found[1]) : undefined;
   }
 
