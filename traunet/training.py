@@ -32,8 +32,8 @@ def branch_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     branch, and lower branch were summed as the final loss for backpropagation." (section 4.1)
 
     Decision: a branch's loss is the mean over its AUs and the batch, as torch's own loss has it, so that a branch
-    of two AUs weighs as much as one of three. The sum over AUs would weigh each AU the same instead. Variants
-    without branches are trained with the same loss: rows of Table 2 then differ by their network alone.
+    of two AUs weighs as much as one of three. Variants without branches are trained with the same loss: rows of
+    Table 2 then differ by their network alone. The sum over AUs would weigh each AU the same instead.
     """
     losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return torch.stack([losses[:, columns].mean() for columns in REGION_COLUMNS.values()]).sum()
