@@ -11,10 +11,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from html import escape
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,20 +224,12 @@ def _refuse_edited(workspace: Workspace) -> None:
         )
 
 
-def _looked_through(built: Path, workspace: Workspace, project: Path, text: str | None) -> tuple[list, list]:
-    """What keeps a built site from being shown, and what it tells of this machine: two looks, side by side."""
-    private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside, _uncollected():
-        told = beside.submit(leaks.faults, built, private, leaks.private_names())
-        return site.faults(built, pages(project), text), told.result()
-
-
 def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     """Build the site of a workspace from its executed notebooks and results; return its folder.
 
     The former site is replaced only by one that passed, and that tells nothing of the machine that built it.
     Raises ChapterError, also for a notebook that is older than what it rests on, or BuildError, also for results
-    that were edited. It starts a process afresh: a script calls this under `if __name__ == "__main__":`.
+    that were edited.
     """
     _refuse_edited(workspace)
     freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
@@ -248,7 +238,10 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
         trimming.trim(build(staged, out))
-        found, told = _looked_through(out, workspace, project, text)
+        with _uncollected():
+            found = site.faults(out, pages(project), text)
+        private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
+        told = leaks.faults(out, private, leaks.private_names())
         if found:
             raise BuildError("the site does not pass: " + "; ".join(found))
         if told:
