@@ -84,3 +84,10 @@ def test_the_book_shows_value_reference_ratio_bar_and_verdict(tmp_path):
         "12 s",
     ]
     assert large[3:6] == ["0.132", "at most 3 GB", "yes"]
+
+
+def test_bytes_are_shown_by_the_thousand_million():
+    row = Figure("memory", 1.278e9, "bytes", "before", 1.288e9, at_most=2e9, of_ratio=False).row()
+    assert bench.cells(row)[1:3] == ["1.28 GB", "before: 1.29 GB"]
+    assert bench.bar(row) == "at most 2 GB"
+    assert bench.bar(Figure("preparing", 9.0, "frames/s", "decoding", 10.0, at_least=0.8).row()) == "at least 0.8"

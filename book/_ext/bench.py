@@ -59,16 +59,21 @@ def cells(row: dict) -> list[str]:
     memory = "" if row["memory"] is None else f"{row['memory'] / 2**30:.2f} GiB"
     took = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
     note = f" ({row['note']})" if row["note"] else ""
-    value, beside = (f"{row[name]:.4g} {row['unit']}" for name in ("value", "reference"))
+    value, beside = (amount(row[name], row["unit"]) for name in ("value", "reference"))
     return [row["what"] + note, value, f"{row['against']}: {beside}", ratio, bar(row), holds, memory, took]
+
+
+def amount(number: float, unit: str) -> str:
+    """A number with its unit; bytes by the thousand million."""
+    return f"{number / 1e9:.3g} GB" if unit == "bytes" else f"{number:.4g} {unit}".rstrip()
 
 
 def bar(row: dict) -> str:
     """What was asked for beforehand."""
-    unit = "" if row["of_ratio"] else f" {row['unit']}"
+    unit = "" if row["of_ratio"] else row["unit"]
     if row["at_least"] is not None:
-        return f"at least {row['at_least']:g}{unit}"
-    return "" if row["at_most"] is None else f"at most {row['at_most']:g}{unit}"
+        return f"at least {amount(row['at_least'], unit)}"
+    return "" if row["at_most"] is None else f"at most {amount(row['at_most'], unit)}"
 
 
 def setup(app: Sphinx) -> dict:
