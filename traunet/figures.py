@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,8 +52,8 @@ CURVES: dict[str, tuple[dict[str, Any], str]] = {
     "f1_test": ({"linestyle": ":"}, "test fold"),
 }
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "fillstyle": "none", "linestyle": "none"}
-# Runs in one figure: colours that no region has, and the folds' marks of the figures of data.
-RUNS = (("#303030", "o"), ("#117733", "s"), ("#882255", "^"), ("#7a7a7a", "D"))
+# Runs in one figure: seaborn's dark colours that no region has, and the folds' marks of the figures of data.
+RUNS = ((7, "o"), (2, "s"), (6, "^"), (9, "D"))
 BOUNDS = ("value", "low", "high")
 Drawing = ParamSpec("Drawing")
 
@@ -203,7 +204,8 @@ def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, 
     Takes runs' `history` tables by the name to show; `chosen` marks each run's chosen epoch.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.3))
-    looks = [{"color": c, "marker": mark, "markersize": 4} for c, mark in islice(cycle(RUNS), len(histories))]
+    dark, shown = sns.color_palette("dark").as_hex(), islice(cycle(RUNS), len(histories))
+    looks = [{"color": dark[number], "marker": mark, "markersize": 4} for number, mark in shown]
     keys: list[Artist] = [Line2D([], [], label=name, **look) for name, look in zip(histories, looks, strict=True)]
     seen = set()
     for (name, history), look in zip(histories.items(), looks, strict=True):
