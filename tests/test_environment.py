@@ -67,3 +67,8 @@ def test_nothing_is_imported_that_is_not_asked_for(folder):
 
 def test_no_other_flavour_of_opencv_is_pinned():
     assert [name for name in pins(LOCK) if "opencv" in name] == ["opencv-python-headless"]
+
+
+def test_the_packages_that_the_book_is_fixed_to_are_asked_for_by_name():
+    fixed = {"jupyterlab", "jupyter-book", "papermill", "torch", "matplotlib", "seaborn", "pandas", "grad-cam"}
+    assert fixed <= set(wanted())
