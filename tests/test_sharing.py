@@ -39,6 +39,7 @@ def in_group(rank: int, work, folder: str, *rest) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     work(rank, folder, *rest)
+    dist.barrier()  # a process that left while the other was still joining would break its connection
     dist.destroy_process_group()
 
 
