@@ -12,7 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from traunet import freshness
+from traunet import chapters, freshness
 from traunet.config import SMOKE
 from traunet.sealing import seal
 from traunet.workspace import PROJECT, Workspace
@@ -83,8 +83,18 @@ def write_executed(workspace: Workspace, source: Path, /, **changed: str) -> Pat
     done, noted = executed(nbformat.read(source, as_version=4)), freshness.record(workspace, source)
     took = {"made": "2026-11-22T20:00:00+00:00", "seconds": 41.2}
     done.metadata["traunet"] = {**noted, **took, "made_from": {**noted["made_from"], **changed}}
-    nbformat.write(done, out)
+    write_sealed(done, out)
+    if "shown" in changed:
+        done.metadata["traunet"]["shown"] = changed["shown"]
+        nbformat.write(done, out)
     return out
+
+
+def write_sealed(notebook: NotebookNode, out: Path) -> None:
+    """Write an executed notebook that notes of what it shows what it shows now."""
+    nbformat.write(notebook, out)
+    notebook.metadata["traunet"]["shown"] = chapters.shown_hash(out)
+    nbformat.write(notebook, out)
 
 
 def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None = None) -> Path:

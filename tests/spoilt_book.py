@@ -114,6 +114,14 @@ def results_that_were_edited(folder):
 
 
 @mishap(BOOK)
+def an_executed_notebook_that_was_edited(folder):
+    _, attempt = site_of(folder)
+    file = folder / "build" / "smoke" / "notebooks" / "01_data.ipynb"
+    file.write_text(file.read_text().replace("<Figure>", "<Figure of more>"))
+    return attempt
+
+
+@mishap(BOOK)
 def results_that_are_none(folder):
     (folder / "results.json").write_text('{"table2": 51.3}')
     return call(results.read, folder / "results.json")

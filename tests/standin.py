@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from traunet import cli, flow, freshness
+from traunet import chapters, cli, flow, freshness
 from traunet.config import VARIANTS
 from traunet.workspace import PROJECT, Workspace
 
@@ -53,8 +53,10 @@ def stand_in(job: str, given: argparse.Namespace) -> int:
 def execute(workspace: Workspace, name: str) -> None:
     """Write a notebook without cells that notes what it would be made from."""
     noted = freshness.made_from(workspace, PROJECT / "notebooks" / f"{name}.ipynb")
-    text = json.dumps({"metadata": {"traunet": {"made_from": noted}}})
-    (workspace.folder / "notebooks" / f"{name}.ipynb").write_text(text)
+    file = workspace.folder / "notebooks" / f"{name}.ipynb"
+    file.write_text('{"cells": []}')
+    notes = {"made_from": noted, "shown": chapters.shown_hash(file)}
+    file.write_text(json.dumps({"cells": [], "metadata": {"traunet": notes}}))
 
 
 def known(workspace: Workspace) -> Workspace:

@@ -10,7 +10,7 @@ import browser as look
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
-from projects import chapter, figure_cell, workspace, write_executed, write_project
+from projects import chapter, figure_cell, workspace, write_executed, write_project, write_sealed
 
 from traunet import publish, trimming
 from traunet.chromium import NoBrowserError, browser, browser_path, served
@@ -76,7 +76,7 @@ def site(tmp_path_factory):
     notebook = nbformat.read(path, as_version=4)
     for cell, html in zip(notebook.cells[-2:], (TABLE, SPANS), strict=True):
         cell.outputs = [new_output("execute_result", {"text/html": html}, execution_count=cell.execution_count)]
-    nbformat.write(notebook, path)
+    write_sealed(notebook, path)
     return publish.publish(done, project)
 
 

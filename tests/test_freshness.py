@@ -7,10 +7,11 @@ import pytest
 from nbformat.v4 import new_code_cell
 from projects import chapter, workspace, write_executed
 
-from traunet import freshness, provenance
+from traunet import chapters, freshness, provenance
 from traunet.chapters import ChapterError
 from traunet.workspace import PROJECT
 
+third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 START = 'from traunet.workspace import Workspace\nws = Workspace.of("smoke")\n'
 
 
@@ -119,6 +120,22 @@ def test_a_notebook_that_notes_nothing_of_its_making_is_refused(tmp_path, notebo
     nbformat.write(executed, path)
     with pytest.raises(ChapterError, match="its source, the library's code that it imports"):
         freshness.refuse_stale(done, [source])
+
+
+@third_party_noise
+def test_an_executed_notebook_that_was_edited_is_refused_and_executed_again(tmp_path, notebook):
+    done, source, name = workspace(tmp_path), notebook("print(6 * 7)", ""), "01_data.ipynb"
+    (tmp_path / "notebooks").mkdir()
+    source, out = source.rename(tmp_path / "notebooks" / name), done.folder / "notebooks" / name
+    for file in ("requirements.in", "requirements.lock"):
+        (tmp_path / file).symlink_to(PROJECT / file)
+    chapters.execute(source, out, {"profile": "smoke"}, {"made_from": freshness.made_from(done, source)})
+    freshness.refuse_stale(done, [source])
+    assert freshness.stale(done, tmp_path) == []
+    out.write_text(out.read_text().replace("42", "43"))
+    with pytest.raises(ChapterError, match="changed since it was made: what it shows, which was edited; run: "):
+        freshness.refuse_stale(done, [source])
+    assert freshness.stale(done, tmp_path) == [out]
 
 
 def test_other_packages_in_the_lock_or_installed_are_another_environment(tmp_path, monkeypatch):

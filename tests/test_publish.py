@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_output
-from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project
+from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project, write_sealed
 
 from traunet import chapters, cores, publish
 from traunet.chapters import ChapterError
@@ -82,7 +82,7 @@ def test_a_cell_that_was_not_executed_fails_the_build(tmp_path):
     path = done.folder / "notebooks" / "01_data.ipynb"
     notebook = chapters.read(path)
     notebook.cells[-1].execution_count = None
-    nbformat.write(notebook, path)
+    write_sealed(notebook, path)
     with pytest.raises(ChapterError, match="code cell 3 was not executed"):
         publish.publish(done, project)
 

@@ -43,9 +43,9 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
 
     Whatever happens, the executed notebook is kept, with its traceback: in the folder `failed` beside `out` while
     it runs and if it does not pass. `record` (what it is made from, the resolved settings) is written into its
-    metadata, with when it was made and in how many seconds; papermill's own, with places on this machine, is not
-    kept. The kernel is this Python, whatever kernels are installed. Raises ChapterError, or FileNotFoundError if
-    there is no such notebook.
+    metadata, with when it was made, in how many seconds, and a hash of what it shows; papermill's own, with places
+    on this machine, is not kept. The kernel is this Python, whatever kernels are installed. Raises ChapterError,
+    or FileNotFoundError if there is no such notebook.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -65,7 +65,8 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
         raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
     notebook = without_strange_metadata(read(attempt))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
-    notebook.metadata["traunet"] = {**record, **took}
+    write(notebook, attempt)
+    notebook.metadata["traunet"] = {**record, **took, "shown": shown_hash(attempt)}
     write(notebook, attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
@@ -194,6 +195,12 @@ def source_hash(notebook: NotebookNode) -> str:
         for cell in notebook.cells
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def shown_hash(path: Path) -> str:
+    """A hash of all cells of an executed notebook, as they lie on the disk: what they say and what they show."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
 
 
 def _sources(notebook: NotebookNode) -> list[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """What a chapter is made from, as hashes: noted in it when it is executed, compared when the site is built.
 
+A chapter that was edited since counts as stale too: then its own cells are not what it notes of them.
+
 The workflow asks for the same hashes, so that it executes again exactly what the site would refuse.
 """
 
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from traunet import provenance  # its private parts too: a change of that file would prepare all data anew
-from traunet.chapters import ChapterError, NotebookNode, code_cells, read, source_hash
+from traunet.chapters import ChapterError, NotebookNode, code_cells, read, shown_hash, source_hash
 from traunet.config import canonical_json
 from traunet.keeping import digest, remembered
 from traunet.provenance import PACKAGE, file_sha256, versions
@@ -51,6 +53,7 @@ WORDS = {
     "trunk": "the trunk's weights",
     "runs": "the trained networks (data, settings or code)",
     "results": "the results (networks, published tables or code)",
+    "shown": "what it shows, which was edited",
     "predictions": "what the trained networks answer",
 }
 KEYED = frozenset(WORDS) - {"predictions"}  # what can be told without opening a result
@@ -62,7 +65,7 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
     What can be told from keys comes first: no network is looked for, or trained, for pages that are stale anyway.
     """
     noted = {source: _noted(executed(workspace, source.stem)) for source in sources}
-    now = {source: made_from(workspace, source) for source in sources}
+    now = {source: _now(workspace, source) for source in sources}
     _refuse(
         workspace,
         {source: changes(noted[source], now[source], KEYED) for source in sources},
@@ -79,7 +82,7 @@ def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
     return [
         path
         for source, path in there.items()
-        if path.is_file() and changes(_noted(path), made_from(workspace, source, project), KEYED)
+        if path.is_file() and changes(_noted(path), _now(workspace, source, project), KEYED)
     ]
 
 
@@ -115,9 +118,19 @@ def executed(workspace: Workspace, name: str) -> Path:
 def _noted(path: Path) -> dict[str, str]:
     """What an executed notebook notes; nothing if it cannot be read."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["metadata"]["traunet"]["made_from"])
+        noted = json.loads(path.read_text(encoding="utf-8"))["metadata"]["traunet"]
+        return {**noted["made_from"], "shown": noted["shown"]}
     except (ValueError, LookupError, TypeError):
         return {}
+
+
+def _now(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:
+    """What there is now in place of what an executed notebook notes."""
+    try:
+        shown = shown_hash(workspace.folder / "notebooks" / source.name)
+    except (ValueError, LookupError, TypeError):
+        shown = ""
+    return {**made_from(workspace, source, project), "shown": shown}
 
 
 def made_from(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:

@@ -4,14 +4,12 @@ Every build starts from nothing: an incremental one keeps numbers in the prose t
 """
 
 import base64
-import gc
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,18 +26,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded by chapters.py alone, which leaves out what it need not load
 
 FRONT_DOORS = ("_config.yml", "_toc.yml")
-# As the command `jupyter-book`, but without what chapters.py says of this package, and on as many cores as its
-# first argument says, for which the command has no option.
-JUPYTER_BOOK = """
-import gc, sys
-gc.disable()  # a build keeps nearly all that it makes, and looking for what it does not took a tenth of it
-from functools import partial
-sys.modules["rfc3987_syntax"] = None
-from jupyter_book import sphinx
-sphinx.build_sphinx = partial(sphinx.build_sphinx, jobs=int(sys.argv.pop(1)))
-from jupyter_book.cli.main import main
-main()
-"""
 HIDDEN = "remove-cell"  # the tag of a cell that no page shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
@@ -178,7 +164,7 @@ def _marked(config: dict, text: str | None) -> dict:
 
 def build(staged: Path, out: Path) -> Path:
     """Build a staged tree with Jupyter Book into the new folder `out`; a warning is an error, a BuildError."""
-    command = [sys.executable, "-c", JUPYTER_BOOK, str(cores.available())]
+    command = [sys.executable, "-m", "traunet.jupyterbook", str(cores.available())]
     command += ["build", staged, "--all", "--warningiserror", "--keep-going"]
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
@@ -198,16 +184,6 @@ def _complaints(lines: list[str]) -> list[str]:
     pairs = zip(lines, [*lines[1:], ""], strict=True)
     found = [(line, after) for line, after in pairs if re.search("WARNING|ERROR|CRITICAL", line)]
     return [f"{line} {after}" if line.endswith(":") else line for line, after in found] or lines[-8:]
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage: all pages are kept as trees to the end, and to go through them again takes time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _refuse_edited(workspace: Workspace) -> None:
@@ -238,8 +214,7 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
         trimming.trim(build(staged, out))
-        with _uncollected():
-            found = site.faults(out, pages(project), text)
+        found = site.faults(out, pages(project), text)
         private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
         told = leaks.faults(out, private, leaks.private_names())
         if found:

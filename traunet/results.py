@@ -5,10 +5,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from traunet.published import SCORES
+
+if TYPE_CHECKING:
+    import pandas as pd  # loaded to choose rows, not by pages that quote numbers
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,11 @@ class Number:
         return math.nan if self.value is None else float(self.value)
 
 
-def select(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+def select(table: "pd.DataFrame", **where: str) -> "pd.DataFrame":
     """The rows in which the named columns have the given values."""
-    chosen = pd.Series(True, index=table.index)
     for column, value in where.items():
-        chosen &= table[column] == value
-    return table.loc[chosen]
+        table = table.loc[table[column] == value]
+    return table
 
 
 def slug(name: str) -> str:
@@ -43,7 +44,7 @@ def slug(name: str) -> str:
     return name.lower().replace("-", "")
 
 
-def cells(table: pd.DataFrame, prefix: str, columns: Iterable[str]) -> dict[str, float]:
+def cells(table: "pd.DataFrame", prefix: str, columns: Iterable[str]) -> dict[str, float]:
     """Every score of a table by its key: the prefix, the values of the named columns, the AU, joined by dots."""
     return {
         ".".join([prefix, *(slug(str(line[column])) for column in columns), score]): float(line[score])

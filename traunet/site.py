@@ -3,6 +3,7 @@
 Every page is read once. What scripts would load only a browser can tell (tests/).
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup, Tag
+from lxml.html import HtmlElement, document_fromstring
 
+EMPTY = "<html></html>"  # what an empty file is read as, which is no page to the parser
 LEAST_TEXT = 40  # characters below which a page counts as empty
 # What a browser loads by itself when it shows a page; a link that a reader may click is another matter.
 LOADED = {
@@ -54,19 +56,18 @@ class Page:
     site: Path
 
     @cached_property
-    def soup(self) -> BeautifulSoup:
-        return BeautifulSoup(self.file.read_text(encoding="utf-8"), "html.parser")
+    def root(self) -> HtmlElement:
+        return document_fromstring(self.file.read_text(encoding="utf-8").strip() or EMPTY)
 
     @cached_property
-    def tags(self) -> list[Tag]:
+    def tags(self) -> list[HtmlElement]:
         """All of them, looked for once."""
-        return [tag for tag in self.soup.descendants if isinstance(tag, Tag)]
+        return list(self.root.iter("*"))
 
     @cached_property
     def places(self) -> set[str]:
         """What `#...` may name within the page."""
-        named = {str(tag["id"]) for tag in self.tags if tag.has_attr("id")}
-        return named | {str(tag["name"]) for tag in self.tags if tag.name == "a" and tag.has_attr("name")}
+        return {*self.root.xpath("//@id"), *self.root.xpath("//a/@name")}
 
     @property
     def name(self) -> str:
@@ -75,8 +76,7 @@ class Page:
     @cached_property
     def leads_on(self) -> bool:
         """Whether it shows nothing and sends the browser to another page, as index.html does."""
-        metas = (tag for tag in self.tags if tag.name == "meta")
-        return any("refresh" in str(tag.get("http-equiv", "")).lower() for tag in metas)
+        return any("refresh" in told.lower() for told in self.root.xpath("//meta/@http-equiv"))
 
 
 def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
@@ -94,11 +94,13 @@ def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
     if missing or not (site / "index.html").is_file():
         return missing or ["index.html is missing: build the site again"]
     shown = {
-        file.resolve(): Page(file, site)
+        os.path.normpath(file): Page(file, site)
         for file in sorted(site.rglob("*.html"))
         if "_static" not in file.relative_to(site).parts
     }
-    found = [fault for page in pages for fault in _content_faults(shown[(site / f"{page}.html").resolve()], page)]
+    found = [
+        fault for page in pages for fault in _content_faults(shown[os.path.normpath(site / f"{page}.html")], page)
+    ]
     for page in shown.values():
         if not page.leads_on:
             found += [f"{page.name}: {fault}" for fault in _page_faults(page, shown, banner)]
@@ -109,41 +111,40 @@ def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
 
 
 def _content_faults(page: Page, name: str) -> list[str]:
-    article = page.soup.find("article")
-    if not isinstance(article, Tag) or article.find("h1") is None:
+    article = next(page.root.iter("article"), None)
+    if article is None or next(article.iter("h1"), None) is None:
         return [f"{name}: it has no heading; begin it with one, '# Title'"]
-    foot = article.find(class_="made")
-    length = len(article.get_text(" ", strip=True)) - (len(foot.get_text(" ", strip=True)) if foot else 0)
+    feet = article.find_class("made")
+    length = len(_text(article)) - sum(len(_text(foot)) for foot in feet)
     return [] if length >= LEAST_TEXT else [f"{name}: it is empty; write it, or take it out of _toc.yml"]
 
 
-def _page_faults(page: Page, shown: Mapping[Path, Page], banner: str | None) -> Iterator[str]:
-    soup = page.soup
-    if banner and _words(banner) not in " ".join(soup.get_text(" ").split()):
+def _page_faults(page: Page, shown: Mapping[str, Page], banner: str | None) -> Iterator[str]:
+    if banner and _text(document_fromstring(banner)) not in _text(page.root):
         yield "it does not show the banner with its profile and data set; restore html: announcement"
     for tag in page.tags:
-        if tag.name in LOADED and not (tag.name == "link" and NOT_LOADED & set(tag.get("rel") or ())):
+        if tag.tag in LOADED and not (tag.tag == "link" and NOT_LOADED & set(tag.get("rel", "").split())):
             for address in _addresses(tag):
                 yield from _loading_faults(address, page.file, page.site)
-        if tag.name == "img":
+        if tag.tag == "img":
             yield from _text_faults(tag)
-        if tag.name == "a" and tag.has_attr("href"):
-            yield from _link_faults(str(tag["href"]), page, shown)
-        for style in filter(None, (tag.get("style"), tag.get_text() if tag.name == "style" else "")):
-            yield from _style_faults(str(style), page.file, page.site)
+        for style in filter(None, (tag.get("style"), tag.text if tag.tag == "style" else "")):
+            yield from _style_faults(style, page.file, page.site)
+    for address in dict.fromkeys(page.root.xpath("//a/@href")):
+        yield from _link_faults(address, page, shown)
 
 
-def _addresses(tag: Tag) -> Iterator[str]:
-    for attribute in LOADED[tag.name]:
-        text = str(tag.get(attribute) or "").strip()
+def _addresses(tag: HtmlElement) -> Iterator[str]:
+    for attribute in LOADED[tag.tag]:
+        text = tag.get(attribute, "").strip()
         if attribute == "srcset":
             yield from (part.split()[0] for part in re.split(r",\s+", text) if part.strip())
         elif text:
             yield text
 
 
-def _text_faults(picture: Tag) -> Iterator[str]:
-    text, address = str(picture.get("alt") or "").strip(), str(picture.get("src") or "")
+def _text_faults(picture: HtmlElement) -> Iterator[str]:
+    text, address = picture.get("alt", "").strip(), picture.get("src", "")
     name = address if len(address) < 100 else f"{address[:40]}…"
     if not text or text == address or NAMES.search(text):
         yield (
@@ -159,7 +160,7 @@ def _style_faults(style: str, file: Path, site: Path) -> Iterator[str]:
             yield from _loading_faults(address, file, site)
 
 
-def _link_faults(address: str, page: Page, shown: Mapping[Path, Page]) -> Iterator[str]:
+def _link_faults(address: str, page: Page, shown: Mapping[str, Page]) -> Iterator[str]:
     parts = urlsplit(address)
     if parts.scheme or parts.netloc:
         return
@@ -167,7 +168,7 @@ def _link_faults(address: str, page: Page, shown: Mapping[Path, Page]) -> Iterat
     if not target.exists():
         yield f"it links to {address}, which is not there; correct the link"
         return
-    place, other = unquote(parts.fragment), shown.get(target.resolve())
+    place, other = unquote(parts.fragment), shown.get(os.path.normpath(target))
     if place not in ("", "top") and other and not other.leads_on and place not in other.places:
         yield f"it links to {address}, and {other.name} has no such place; correct the link"
 
@@ -191,5 +192,7 @@ def _local(address: str, file: Path, site: Path) -> Path | None:
     return site / path.lstrip("/") if path.startswith("/") else file.parent / path
 
 
-def _words(html: str) -> str:
-    return " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())
+def _text(part: HtmlElement) -> str:
+    """What a reader reads of it, with single spaces."""
+    read = part.xpath(".//text()[not(parent::script or parent::style)]")
+    return " ".join(" ".join(read).split())

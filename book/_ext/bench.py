@@ -12,7 +12,7 @@ from docutils.parsers.rst import Directive
 from grid import table
 from sphinx.application import Sphinx
 
-COLUMNS = ("what", "measured", "beside", "ratio", "bar", "holds", "memory", "took")
+COLUMNS = ("what", "measured", "beside", "ratio", "bar", "took")
 UNMEASURED = (
     "Nothing was measured on the machine that built this book: ",
     "make bench",
@@ -53,14 +53,14 @@ def where(machine: dict) -> str:
 
 
 def cells(row: dict) -> list[str]:
-    """One figure as text: its value, what stands beside it, the ratio, the bar, and whether it holds."""
-    holds = {True: "yes", False: "no", None: ""}[row["holds"]]
+    """One figure as text: its value, what stands beside it, the ratio, the bar, and what measuring it took."""
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-    memory = "" if row["memory"] is None else f"{row['memory'] / 2**30:.2f} GiB"
-    took = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
+    memory = "" if row["memory"] is None else amount(row["memory"], "bytes")
     note = f" ({row['note']})" if row["note"] else ""
     value, beside = (amount(row[name], row["unit"]) for name in ("value", "reference"))
-    return [row["what"] + note, value, f"{row['against']}: {beside}", ratio, bar(row), holds, memory, took]
+    took = ", ".join(filter(None, (seconds, memory)))
+    return [row["what"] + note, value, f"{row['against']}: {beside}", ratio, bar(row), took]
 
 
 def amount(number: float, unit: str) -> str:
@@ -69,11 +69,11 @@ def amount(number: float, unit: str) -> str:
 
 
 def bar(row: dict) -> str:
-    """What was asked for beforehand."""
-    unit = "" if row["of_ratio"] else row["unit"]
+    """What was asked for beforehand, and whether it holds."""
+    unit, met = "" if row["of_ratio"] else row["unit"], "met" if row["holds"] else "missed"
     if row["at_least"] is not None:
-        return f"at least {amount(row['at_least'], unit)}"
-    return "" if row["at_most"] is None else f"at most {amount(row['at_most'], unit)}"
+        return f"at least {amount(row['at_least'], unit)}: {met}"
+    return "" if row["at_most"] is None else f"at most {amount(row['at_most'], unit)}: {met}"
 
 
 def setup(app: Sphinx) -> dict:
