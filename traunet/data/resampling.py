@@ -13,8 +13,8 @@ import numpy as np
 # s^2 / 12 for a shrinkage by s. The three weights (a, 1 - 2a, a) have the variance 2a, hence a = s^2 / 24, which
 # suffices to s = sqrt(8), where a = 1/3. Averaging whole blocks of pixels first blurs more, as what is sampled
 # between them is mixed once more, but takes a third of the time. From this shrinkage on it costs less than 1 dB of
-# the stored picture (42 to 43 dB, on rendered and photographed faces). Blocks are of 2, 4, 8 ... pixels a side: OpenCV
-# halves a picture twice in a ninth of the time in which it thirds it.
+# the stored picture (42 to 43 dB, on rendered and photographed faces). Blocks are of 2, 4, 8 ... pixels a side:
+# OpenCV halves a picture twice in a ninth of the time in which it thirds it.
 WIDEST = 2.4
 # Of colours, which change little from pixel to pixel and are stored at half the size, blocks alone are averaged.
 WIDEST_OF_COLOURS = 2.0
