@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
-from traunet import flow, freshness, pods, publish
+from traunet import contents, flow, freshness, pods
 from traunet.config import VARIANTS
 from traunet.sources import library_text
 from traunet.workspace import Workspace, published_hash
@@ -26,7 +26,7 @@ os.environ.update(dict.fromkeys(THREADED, "1") | WORKSPACE.environment)  # so th
 KEYS = WORKSPACE.keys
 FOLDER = Path(os.path.relpath(WORKSPACE.folder))
 DONE, LOGS = FOLDER / "done", FOLDER / "logs"
-NOTEBOOKS = publish.notebooks()
+NOTEBOOKS = contents.notebooks()
 PAGES = [str(path) for path in Path("book").rglob("*") if path.is_file() and path.suffix != ".pyc"]
 PAGES += [name for name in ("CITATION.cff", "LICENSE") if Path(name).is_file()]
 
@@ -68,7 +68,7 @@ def source(wildcards):
 
 def read_by(notebook):
     """The marks of the stages that a notebook reads; a DISFA that was given has none."""
-    stages = [stage for stage in freshness.reads(notebook) if stage != "tree" or not WORKSPACE.disfa]
+    stages = [stage for stage in freshness.stages(WORKSPACE, Path(notebook)) if stage != "tree" or not WORKSPACE.disfa]
     return [mark for stage in stages for mark in MARKS[stage]]
 
 

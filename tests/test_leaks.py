@@ -3,13 +3,14 @@
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 from nbformat import writes
 from nbformat.v4 import new_code_cell, new_output
 from PIL import Image, PngImagePlugin
-from projects import PIXEL, chapter, executed, workspace, write_executed, write_project
+from projects import PIXEL, chapter, executed, workspace, write_executed, write_project, write_sealed
 
 from traunet import chapters, leaks, publish
 from traunet.publish import BuildError
@@ -108,9 +109,15 @@ def test_what_is_noted_in_a_pictures_file_is_found(tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "/home/anna/face.jpg"
     Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg", exif=exif)
+    late = b"tEXtSource\0/home/anna/late.png"
+    part = (len(late) - 4).to_bytes(4, "big") + late + zlib.crc32(late).to_bytes(4, "big")
+    Image.new("RGB", (8, 8)).save(tmp_path / "c.png")
+    whole = (tmp_path / "c.png").read_bytes()
+    (tmp_path / "c.png").write_bytes(whole[:-12] + part + whole[-12:])  # after the pixels, before the end
     assert leaks.faults(tmp_path) == [
         "a.png holds the place '/home/anna'",
         "b.jpg holds the place '/home/anna'",
+        "c.png holds the place '/home/anna'",
     ]
 
 
@@ -141,7 +148,7 @@ def test_a_site_that_tells_a_place_is_not_published_and_the_former_one_stays(tmp
     path = write_executed(done, project / "notebooks" / "01_data.ipynb")
     telling = chapters.read(path)
     telling.cells[-1].outputs = [printed(f"read from {tmp_path}/DISFA\n")]
-    path.write_text(writes(telling))
+    write_sealed(telling, path)
     former = done.folder / "site" / "html"
     former.mkdir(parents=True)
     (former / "index.html").write_text("the former site")

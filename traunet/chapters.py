@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # jsonschema, which nbformat loads, builds grammars of addresses with this if it is there: 1.4 s in every process,
 # for a check that no notebook needs. Without it jsonschema leaves the check out.
 sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
 
-import nbformat  # noqa: E402
-from nbformat import NotebookNode  # noqa: E402
+if TYPE_CHECKING:
+    from nbformat import NotebookNode  # loaded to read or write a notebook, not to know of changes
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"
@@ -106,8 +106,10 @@ def _refuse_other_kernel(source: Path) -> None:
         raise ChapterError(f"{source}: asks for a kernel with {said}; open it with the kernel python3 and save it")
 
 
-def without_strange_metadata(notebook: NotebookNode) -> NotebookNode:
+def without_strange_metadata(notebook: "NotebookNode") -> "NotebookNode":
     """The notebook without what other programs noted in it, such as where it lay and how it is to be run."""
+    from nbformat import NotebookNode
+
     notebook.metadata = NotebookNode({name: notebook.metadata[name] for name in KEPT if name in notebook.metadata})
     return notebook
 
@@ -123,8 +125,10 @@ def _refuse_unknown(source: Path, parameters: Mapping[str, Any]) -> None:
         raise ChapterError(f"{source}: unknown parameter {', '.join(unknown)}; it has: {has}")
 
 
-def read(path: Path) -> NotebookNode:
+def read(path: Path) -> "NotebookNode":
     """Read a notebook; ChapterError if it is none."""
+    import nbformat
+
     try:
         return nbformat.read(path, as_version=4)
     except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
@@ -132,19 +136,21 @@ def read(path: Path) -> NotebookNode:
         raise ChapterError(f"{path}: not a notebook ({why}); write it again with JupyterLab") from None
 
 
-def write(notebook: NotebookNode, path: Path) -> None:
+def write(notebook: "NotebookNode", path: Path) -> None:
     """Write a notebook."""
+    import nbformat
+
     nbformat.write(notebook, path)
 
 
-def check(executed: NotebookNode, source: NotebookNode, path: Path) -> None:
+def check(executed: "NotebookNode", source: "NotebookNode", path: Path) -> None:
     """Raise ChapterError that lists everything which keeps an executed notebook from being a page."""
     found = faults(executed, source)
     if found:
         raise ChapterError(f"{path} does not pass: {'; '.join(found)}; correct its source and execute it again")
 
 
-def faults(executed: NotebookNode, source: NotebookNode) -> list[str]:
+def faults(executed: "NotebookNode", source: "NotebookNode") -> list[str]:
     """What is wrong with an executed notebook, in words; an empty list if it may become a page."""
     same = _sources(executed) == _sources(source)
     found, count = [] if same else ["it was executed from another version of its source"], 0
@@ -159,7 +165,7 @@ def faults(executed: NotebookNode, source: NotebookNode) -> list[str]:
     return found if count else [*found, "it has no code"]
 
 
-def _output_faults(cell: NotebookNode) -> list[str]:
+def _output_faults(cell: "NotebookNode") -> list[str]:
     errors = [f"raised {output.ename}" for output in cell.outputs if output.output_type == "error"]
     kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
     figure = cell.metadata.get("mystnb", {}).get("figure")
@@ -176,19 +182,19 @@ def _output_faults(cell: NotebookNode) -> list[str]:
     return errors
 
 
-def _is_active(output: NotebookNode) -> bool:
+def _is_active(output: "NotebookNode") -> bool:
     data = output.get("data", {})
     shown = [kind for kind in data if "svg" in kind or (kind.startswith("text/") and kind != "text/plain")]
     active = any(word in kind for kind in data for word in ACTIVE_KINDS)
     return active or any(ACTIVE.search("".join(data[kind])) for kind in shown)
 
 
-def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+def code_cells(notebook: "NotebookNode") -> "list[NotebookNode]":
     """The code cells, papermill's injected one included."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def source_hash(notebook: NotebookNode) -> str:
+def source_hash(notebook: "NotebookNode") -> str:
     """A hash of all that its author wrote: the cells' text, and what their metadata say of figures and tables."""
     said = [
         (cell.cell_type, cell.source, cell.metadata.get("mystnb"), cell.metadata.get("tags"))
@@ -203,6 +209,6 @@ def shown_hash(path: Path) -> str:
     return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
 
 
-def _sources(notebook: NotebookNode) -> list[tuple[str, str]]:
+def _sources(notebook: "NotebookNode") -> list[tuple[str, str]]:
     cells = [cell for cell in notebook.cells if INJECTED not in cell.metadata.get("tags", [])]
     return [(cell.cell_type, cell.source) for cell in cells]

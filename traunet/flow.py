@@ -32,9 +32,11 @@ from traunet.workspace import PROJECT, Workspace
 PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
 # Snakemake on this machine alone. Else it loads every executor that is installed: those of clusters, which bring
-# pandas and the client of Kubernetes, take 1.4 s, and no job here needs one.
+# pandas and the client of Kubernetes, take 1.4 s, and no job here needs one; and pandas once more, to look whether
+# a parameter is a table, which none of ours is.
 SNAKEMAKE_HERE = """
-import pkgutil
+import pkgutil, sys
+sys.modules["pandas"] = None
 every, executor = pkgutil.iter_modules, "snakemake_executor_plugin_"
 pkgutil.iter_modules = lambda *a, **b: (one for one in every(*a, **b) if not one.name.startswith(executor))
 from snakemake.cli import main

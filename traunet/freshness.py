@@ -14,15 +14,18 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traunet import provenance  # its private parts too: a change of that file would prepare all data anew
-from traunet.chapters import ChapterError, NotebookNode, code_cells, read, shown_hash, source_hash
+from traunet.chapters import ChapterError, code_cells, read, shown_hash, source_hash
 from traunet.config import canonical_json
 from traunet.keeping import digest, remembered
 from traunet.provenance import PACKAGE, file_sha256, versions
 from traunet.sources import library_text
 from traunet.workspace import PROJECT, Workspace, published_hash
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # The stage behind each of a workspace's methods that a notebook may call.
 STAGES = {
@@ -215,6 +218,12 @@ def _bare(module: str) -> str:
     return provenance._bare(path.read_text()) if path else ""
 
 
+def stages(workspace: Workspace, source: Path) -> list[str]:
+    """The stages that a notebook reads, as `reads` finds them, or found them in the same text before."""
+    hashes = made_from(workspace, source)
+    return [stage for stage in ALL if stage in hashes]
+
+
 def reads(source: Path) -> list[str]:
     """The stages that a notebook reads through its workspace; all of them if it hands the workspace on."""
     return _read_by(_code(read(source), source))
@@ -241,7 +250,7 @@ def _makes_workspace(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and re.search(r"\bWorkspace(\.of)?$", ast.unparse(node.func)) is not None
 
 
-def _code(notebook: NotebookNode, source: Path) -> ast.Module:
+def _code(notebook: "NotebookNode", source: Path) -> ast.Module:
     text = "\n".join(cell.source for cell in code_cells(notebook))
     plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
     try:

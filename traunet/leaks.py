@@ -35,14 +35,18 @@ NOBODY = {
     "localhost",
 }
 
+# What stands before a match is looked at last: a pattern that begins with plain letters is found 50 times as fast.
 PATTERNS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "an access token": re.compile(
-        r"\b(?:gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|hf_\w{30,}|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{20,})"
-    ),
+    "an access token of GitHub": re.compile(r"gh(?<!\wgh)[pousr]_\w{36}"),
+    "a finer access token of GitHub": re.compile(r"github_pat_(?<!\wgithub_pat_)\w{22,}"),
+    "an access token of GitLab": re.compile(r"glpat-(?<!\wglpat-)[\w-]{20}"),
+    "an access token of Hugging Face": re.compile(r"hf_(?<!\whf_)\w{30,}"),
+    "an access key of Amazon": re.compile(r"AKIA(?<!\wAKIA)[0-9A-Z]{16}"),
+    "an access token of Slack": re.compile(r"xox(?<!\wxox)[abp]-[\w-]{20,}"),
     "a password in an address": re.compile(r"://(?<=\w://)[^\s/:@\"'<>]+:[^\s/:@\"'<>]+@"),
 }
-# What stands before a match is looked at last: a pattern that begins with plain letters is found 50 times as fast.
+LATE = re.compile(rb"tEXt|zTXt|iTXt|eXIf")  # the parts of a PNG that hold words
 HOMES = re.compile(r"/(?:home|Users|root)/(?<![\w.]/home/)(?<![\w.]/Users/)(?<![\w.]/root/)[\w.-]+")
 WINDOWS_HOMES = re.compile(r"\b[A-Za-z]:\\+Users\\+[\w.-]+")
 # Any absolute path of two parts or more, but not the path of an address, a tag's end or a fraction.
@@ -143,12 +147,13 @@ def _strings(value: object) -> Iterator[str]:
 
 def _in_picture(file: Path) -> Iterator[str]:
     """What a picture's file tells in words: comments, and what a camera or a program noted."""
+    content = file.read_bytes()
     try:
         with Image.open(file) as picture:
-            noted = {
-                **picture.info,
-                **{ExifTags.TAGS.get(tag, tag): value for tag, value in picture.getexif().items()},
-            }
+            # To see what a PNG says after its pixels, Pillow decodes these; so it does where such a word stands.
+            late = LATE.search(content, content.find(b"IDAT"))
+            exif = picture.getexif() if late or picture.format != "PNG" or "exif" in picture.info else {}
+            noted = {**picture.info, **{ExifTags.TAGS.get(tag, tag): value for tag, value in exif.items()}}
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         return
     yield from (str(value) for value in noted.values() if isinstance(value, str | bytes))

@@ -4,11 +4,17 @@ It is the same plugin; two of its answers are corrected before it starts. `tests
 small API server, so that another version of the plugin does not pass unseen.
 """
 
+import sys
+
 
 def adapt() -> None:
-    """Let Snakemake's Kubernetes jobs work on a volume that all pods mount, and outlive a job that fails."""
-    import snakemake_executor_plugin_kubernetes as plugin
+    """Let Snakemake's Kubernetes jobs work on a volume that all pods mount, and outlive a job that fails.
 
+    Where Snakemake has not loaded the plugin no job needs it, and its client takes most of a second to load.
+    """
+    plugin = sys.modules.get("snakemake_executor_plugin_kubernetes")
+    if plugin is None:
+        return
     # It declares that no file system is shared: every file would go through a storage service, and every pod would
     # fetch unpinned packages for that. Here every pod mounts one volume: the checkout, .venv, data and build/.
     plugin.common_settings.implies_no_shared_fs = False

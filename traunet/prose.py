@@ -12,8 +12,10 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 REPORTING = (
     "book/intro",
@@ -94,6 +96,8 @@ def faults(source: Path, page: str) -> list[str]:
 
 
 def _in_notebook(path: Path, page: str) -> Iterator[str]:
+    import nbformat
+
     for count, cell in enumerate(nbformat.read(path, as_version=4).cells, start=1):
         for where, text in _texts(cell):
             for line, number in typed(text, page):
@@ -101,7 +105,7 @@ def _in_notebook(path: Path, page: str) -> Iterator[str]:
                 yield f"{page}.ipynb, cell {count}{place}: {number!r}"
 
 
-def _texts(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
+def _texts(cell: "NotebookNode") -> Iterator[tuple[str, str]]:
     """What of a cell is read: its text, or the caption, alternative text and words of a cell of code."""
     if cell.cell_type == "markdown":
         yield "text", cell.source

@@ -7,16 +7,15 @@ import base64
 import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
-from traunet import chapters, cores, foot, freshness, leaks, site, trimming
+from traunet import chapters, foot, freshness, jupyterbook, leaks, site, trimming
+from traunet.contents import BuildError, notebooks, pages, read_settings
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
 from traunet.sealing import broken
@@ -30,47 +29,6 @@ HIDDEN = "remove-cell"  # the tag of a cell that no page shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
 RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file: ../results/table1.csv
-
-
-class BuildError(ValueError):
-    """A site that could not be built, or that does not hold what it should."""
-
-
-def pages(project: Path = PROJECT) -> list[str]:
-    """Every page of `_toc.yml`, by its path without a suffix, in reading order."""
-    found = list(_files(read_settings(project / "_toc.yml")))
-    outside = [page for page in found if Path(page).is_absolute() or ".." in Path(page).parts]
-    if outside:
-        raise BuildError(
-            f"{project / '_toc.yml'}: {', '.join(outside)} lies outside of the project; move it into book/"
-        )
-    return found
-
-
-def read_settings(path: Path) -> dict:
-    """What a YAML file says: texts, numbers, lists and names, never objects, which could run code."""
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        why = getattr(error, "problem", None) or error
-        raise BuildError(f"{path}: not plain YAML ({why}); correct it") from None
-    if not isinstance(settings, dict):
-        raise BuildError(f"{path}: holds no settings by name; restore it")
-    return settings
-
-
-def _files(entry: dict | list) -> Iterable[str]:
-    if isinstance(entry, list):
-        for item in entry:
-            yield from _files(item)
-    else:
-        yield from (entry[name] for name in ("root", "file") if name in entry)
-        yield from _files([entry[name] for name in ("parts", "chapters", "sections") if name in entry])
-
-
-def notebooks(project: Path = PROJECT) -> list[str]:
-    """The names of the book's notebooks, such as `01_data`, in reading order."""
-    return [Path(page).name for page in pages(project) if (project / f"{page}.ipynb").is_file()]
 
 
 def banner(workspace: Workspace) -> str | None:
@@ -162,15 +120,11 @@ def _marked(config: dict, text: str | None) -> dict:
     return {**config, "html": html}
 
 
-def build(staged: Path, out: Path) -> Path:
-    """Build a staged tree with Jupyter Book into the new folder `out`; a warning is an error, a BuildError."""
-    command = [sys.executable, "-m", "traunet.jupyterbook", str(cores.available())]
-    command += ["build", staged, "--all", "--warningiserror", "--keep-going"]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-    log = ANSI.sub("", done.stdout)
+def build(staged: Path, out: Path, press: jupyterbook.Press) -> Path:
+    """Let Jupyter Book, which waits, build a staged tree into the new folder `out`; BuildError for any warning."""
+    log = ANSI.sub("", jupyterbook.build(press, staged, "--all", "--warningiserror", "--keep-going"))
     (staged / "jupyter-book.log").write_text(log, encoding="utf-8")
-    if done.returncode:
+    if press.returncode:
         said = re.sub(r"\[Errno \d+\] ", "", "; ".join(_complaints(log.splitlines())))
         for place in (staged, os.path.relpath(staged)):
             said = said.replace(f"{place}/", "")
@@ -208,12 +162,17 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
     that were edited.
     """
     _refuse_edited(workspace)
-    freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
+    with jupyterbook.started() as press:
+        freshness.refuse_stale(workspace, [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)])
+        return _published(workspace, project, press)
+
+
+def _published(workspace: Workspace, project: Path, press: jupyterbook.Press) -> Path:
     results, text = workspace.results(), banner(workspace)
 
     def make(out: Path) -> None:
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
-        trimming.trim(build(staged, out))
+        trimming.trim(build(staged, out, press))
         found = site.faults(out, pages(project), text)
         private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
         told = leaks.faults(out, private, leaks.private_names())

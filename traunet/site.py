@@ -60,11 +60,6 @@ class Page:
         return document_fromstring(self.file.read_text(encoding="utf-8").strip() or EMPTY)
 
     @cached_property
-    def tags(self) -> list[HtmlElement]:
-        """All of them, looked for once."""
-        return list(self.root.iter("*"))
-
-    @cached_property
     def places(self) -> set[str]:
         """What `#...` may name within the page."""
         return {*self.root.xpath("//@id"), *self.root.xpath("//a/@name")}
@@ -115,21 +110,21 @@ def _content_faults(page: Page, name: str) -> list[str]:
     if article is None or next(article.iter("h1"), None) is None:
         return [f"{name}: it has no heading; begin it with one, '# Title'"]
     feet = article.find_class("made")
-    length = len(_text(article)) - sum(len(_text(foot)) for foot in feet)
+    length = _length(article) - sum(map(_length, feet))
     return [] if length >= LEAST_TEXT else [f"{name}: it is empty; write it, or take it out of _toc.yml"]
 
 
 def _page_faults(page: Page, shown: Mapping[str, Page], banner: str | None) -> Iterator[str]:
-    if banner and _text(document_fromstring(banner)) not in _text(page.root):
+    if banner and _words(document_fromstring(banner)) not in _words(page.root):
         yield "it does not show the banner with its profile and data set; restore html: announcement"
-    for tag in page.tags:
-        if tag.tag in LOADED and not (tag.tag == "link" and NOT_LOADED & set(tag.get("rel", "").split())):
+    for tag in page.root.iter(*LOADED):
+        if not (tag.tag == "link" and NOT_LOADED & set(tag.get("rel", "").split())):
             for address in _addresses(tag):
                 yield from _loading_faults(address, page.file, page.site)
         if tag.tag == "img":
             yield from _text_faults(tag)
-        for style in filter(None, (tag.get("style"), tag.text if tag.tag == "style" else "")):
-            yield from _style_faults(style, page.file, page.site)
+    for style in [*page.root.xpath("//@style"), *page.root.xpath("//style/text()")]:
+        yield from _style_faults(style, page.file, page.site)
     for address in dict.fromkeys(page.root.xpath("//a/@href")):
         yield from _link_faults(address, page, shown)
 
@@ -192,7 +187,11 @@ def _local(address: str, file: Path, site: Path) -> Path | None:
     return site / path.lstrip("/") if path.startswith("/") else file.parent / path
 
 
-def _text(part: HtmlElement) -> str:
-    """What a reader reads of it, with single spaces."""
+def _words(part: HtmlElement) -> str:
+    return " ".join(part.text_content().split())
+
+
+def _length(part: HtmlElement) -> int:
+    """Characters that a reader reads of it."""
     read = part.xpath(".//text()[not(parent::script or parent::style)]")
-    return " ".join(" ".join(read).split())
+    return len("".join("".join(read).split()))

@@ -37,7 +37,13 @@ def told_once(question: Any, compute: Callable[[], Any]) -> Any:
 def library_text() -> str:
     """A hash of the whole library, docstrings and comments too."""
     folder = Path(provenance.__file__).parent
-    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file in sorted(folder.rglob("*.py"))])
+    files = sorted(folder.rglob("*.py"))
+    return _text(folder, tuple((file, (told := file.stat()).st_mtime_ns, told.st_size) for file in files))
+
+
+@cache
+def _text(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file, *_ in files])
 
 
 @cache

@@ -9,8 +9,9 @@ A module's decisions stand in the order of its source: what the paper says, the 
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
+from pathlib import Path
 
 import docstrings
 import library
@@ -39,7 +40,15 @@ class Decision:
 
 @cache
 def decisions(module: str) -> list[Decision]:
-    """Every decision of a module, in the order of its source."""
+    """Every decision of a module, in the order of its source; looked for once for each text of the library."""
+    from traunet.sources import told_once
+
+    ways = [Path(file).read_text(encoding="utf-8") for file in (__file__, library.__file__)]
+    kept = told_once(["decisions", module, ways], lambda: [astuple(one) for one in _decisions(module)])
+    return [Decision(*words, tuple(map(tuple, quotes))) for *words, quotes in kept]
+
+
+def _decisions(module: str) -> list[Decision]:
     text = library.modules(library.home())[module].read_text(encoding="utf-8")
     made = next(one for one in library.library() if one.name == module)
     entries = {entry.name for entry in library.every(made)}
