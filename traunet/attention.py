@@ -31,7 +31,7 @@ def grad_cam(
 
     layer = layer or attended(net, au, stage)
     maps, target = [], ClassifierOutputTarget(AUS.index(au))
-    with _as_it_was(net):
+    with _as_it_was(net), _graph_from(layer, net):
         cam = GradCAM(model=net, target_layers=[layer])
         for start in range(0, len(images), batch_size):
             batch = _batch(images[start : start + batch_size])
@@ -105,6 +105,21 @@ def _as_it_was(net: nn.Module) -> Iterator[None]:
     finally:
         net.train(training)
         net.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def _graph_from(layer: nn.Module, net: nn.Module) -> Iterator[None]:
+    """Ask for gradients of what comes out of a layer, and of nothing else: most of a network lies before it."""
+    learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    # A copy, since what comes next may write into it.
+    handle = layer.register_forward_hook(lambda *seen: seen[-1].requires_grad_().clone())
+    try:
+        net.requires_grad_(False)
+        yield
+    finally:
+        handle.remove()
+        for parameter in learning:
+            parameter.requires_grad_()
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def paint(colors: Colors, hairline: np.ndarray, rng: np.random.Generator) -> tup
 
     hairline: (512,) how far down the hair reaches, 0 crown to 1 underside, around the head from front to front.
     """
-    atlas = np.zeros((*ATLAS, 3))
+    atlas = np.zeros((*ATLAS, 3), np.float32)
     atlas[:FACE, :FACE] = _paint_face(colors, rng)
     _patch(atlas, EYE)[:] = _paint_eye(colors, rng)
     _patch(atlas, TEETH)[:] = _paint_teeth(colors)
@@ -96,7 +96,7 @@ def paint(colors: Colors, hairline: np.ndarray, rng: np.random.Generator) -> tup
     opaque = np.ones(ATLAS, dtype=bool)
     _patch(opaque, HAIR)[:] = _hair_shape(hairline, rng)
     atlas[:, -1], atlas[-1] = atlas[:, -2], atlas[-2]
-    return to_linear(atlas).astype(np.float32), opaque
+    return to_linear(atlas), opaque
 
 
 def _patch(atlas: np.ndarray, place: tuple[int, int, int, int]) -> np.ndarray:
@@ -105,16 +105,17 @@ def _patch(atlas: np.ndarray, place: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], grain: float) -> np.ndarray:
-    noise = cv2.GaussianBlur(rng.normal(size=shape), (0, 0), grain)
+    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), grain)
     return noise / noise.std()
 
 
+@functools.cache
 def _blob(center: tuple[float, float], spread: tuple[float, float]) -> np.ndarray:
     """A soft spot of height 1 on the face's picture; centre and spread in units of the mesh."""
     (s, t), *_ = face_uv(np.array([[*center, 0.0]]))
     y, x = np.mgrid[:FACE, :FACE]
     du, dv = (x - s) * 2 * HALF_WIDTH / FACE, (y - t) * 2 * HALF_HEIGHT / FACE
-    return np.exp(-0.5 * ((du / spread[0]) ** 2 + (dv / spread[1]) ** 2))
+    return np.exp(-0.5 * ((du / spread[0]) ** 2 + (dv / spread[1]) ** 2)).astype(np.float32)
 
 
 def _line(points: np.ndarray, thickness: int, softness: float) -> np.ndarray:
@@ -124,6 +125,7 @@ def _line(points: np.ndarray, thickness: int, softness: float) -> np.ndarray:
     return cv2.GaussianBlur(canvas, (0, 0), softness)
 
 
+@functools.cache
 def _area(vertices: tuple[int, ...], softness: float) -> np.ndarray:
     canvas = np.zeros((FACE, FACE), np.float32)
     cv2.fillPoly(canvas, [np.round(_texels(vertices)).astype(np.int32)], 1.0, cv2.LINE_AA)
@@ -135,12 +137,12 @@ def _texels(vertices: tuple[int, ...]) -> np.ndarray:
 
 
 def _blend(picture: np.ndarray, color: np.ndarray, cover: np.ndarray) -> None:
-    picture += cover[..., None] * (color - picture)
+    picture += cover[..., None] * (color.astype(np.float32) - picture)
 
 
 def _paint_face(colors: Colors, rng: np.random.Generator) -> np.ndarray:
-    face = np.tile(colors.skin, (FACE, FACE, 1))
-    face *= 1 + 0.018 * _noise(rng, (FACE, FACE), 2)[..., None] + 0.02 * _noise(rng, (FACE, FACE), 14)[..., None]
+    face = np.tile(colors.skin.astype(np.float32), (FACE, FACE, 1))
+    face *= (1 + 0.018 * _noise(rng, (FACE, FACE), 2) + 0.02 * _noise(rng, (FACE, FACE), 14))[..., None]
     cheeks = _blob((-48, -8), (18, 16)) + _blob((48, -8), (18, 16)) + 0.7 * _blob((0, -2), (12, 14))
     _blend(face, colors.skin * [1.08, 0.74, 0.74], colors.blush * 3 * np.clip(cheeks, 0, 1))
     spots = (_noise(rng, (FACE, FACE), 1.6) > 2.1) * np.clip(cheeks, 0, 1)
