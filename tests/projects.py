@@ -82,19 +82,15 @@ def write_executed(workspace: Workspace, source: Path, /, **changed: str) -> Pat
     out.parent.mkdir(parents=True, exist_ok=True)
     done, noted = executed(nbformat.read(source, as_version=4)), freshness.record(workspace, source)
     took = {"made": "2026-11-22T20:00:00+00:00", "seconds": 41.2}
-    done.metadata["traunet"] = {**noted, **took, "made_from": {**noted["made_from"], **changed}}
-    write_sealed(done, out)
-    if "shown" in changed:
-        done.metadata["traunet"]["shown"] = changed["shown"]
-        nbformat.write(done, out)
+    chapters.noting(done, {**noted, **took, "made_from": {**noted["made_from"], **changed}})
+    done.metadata["traunet"]["shown"] = changed.get("shown", done.metadata["traunet"]["shown"])
+    nbformat.write(done, out)
     return out
 
 
 def write_sealed(notebook: NotebookNode, out: Path) -> None:
     """Write an executed notebook that notes of what it shows what it shows now."""
-    nbformat.write(notebook, out)
-    notebook.metadata["traunet"]["shown"] = chapters.shown_hash(out)
-    nbformat.write(notebook, out)
+    nbformat.write(chapters.noting(notebook, notebook.metadata["traunet"]), out)
 
 
 def write_project(root: Path, prose: str = PROSE, notebook: NotebookNode | None = None) -> Path:

@@ -105,20 +105,21 @@ def a_notebook_that_was_not_executed(folder):
     return attempt
 
 
+def site_of_edited(folder, place, before, after):
+    _, attempt = site_of(folder)
+    file = folder / "build" / "smoke" / place
+    file.write_text(file.read_text().replace(before, after))
+    return attempt
+
+
 @mishap(BOOK)
 def results_that_were_edited(folder):
-    _, attempt = site_of(folder)
-    file = folder / "build" / "smoke" / "results" / "results.json"
-    file.write_text(file.read_text().replace("51.26", "91.26"))
-    return attempt
+    return site_of_edited(folder, "results/results.json", "51.26", "91.26")
 
 
 @mishap(BOOK)
 def an_executed_notebook_that_was_edited(folder):
-    _, attempt = site_of(folder)
-    file = folder / "build" / "smoke" / "notebooks" / "01_data.ipynb"
-    file.write_text(file.read_text().replace("<Figure>", "<Figure of more>"))
-    return attempt
+    return site_of_edited(folder, "notebooks/01_data.ipynb", "<Figure>", "<Figure of more>")
 
 
 @mishap(BOOK)

@@ -53,10 +53,9 @@ def stand_in(job: str, given: argparse.Namespace) -> int:
 def execute(workspace: Workspace, name: str) -> None:
     """Write a notebook without cells that notes what it would be made from."""
     noted = freshness.made_from(workspace, PROJECT / "notebooks" / f"{name}.ipynb")
-    file = workspace.folder / "notebooks" / f"{name}.ipynb"
-    file.write_text('{"cells": []}')
-    notes = {"made_from": noted, "shown": chapters.shown_hash(file)}
-    file.write_text(json.dumps({"cells": [], "metadata": {"traunet": notes}}))
+    notes = {"made_from": noted, "shown": chapters.shown_hash([])}
+    text = json.dumps({"cells": [], "metadata": {"traunet": notes}})
+    (workspace.folder / "notebooks" / f"{name}.ipynb").write_text(text)
 
 
 def known(workspace: Workspace) -> Workspace:

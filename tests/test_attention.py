@@ -75,9 +75,12 @@ def test_maps_do_not_depend_on_the_batches():
 def test_asking_leaves_the_network_as_it_was():
     net = network().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
+    learning = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
     grad_cam(net, IMAGES, "AU6")
     spatial_attention(net, IMAGES)
     assert net.training
+    assert {name for name, parameter in net.named_parameters() if parameter.requires_grad} == learning
+    assert 0 < len(learning) < len(list(net.parameters()))  # the first blocks are frozen
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert not any(part._forward_hooks for part in net.modules())

@@ -25,6 +25,14 @@ def notebook(tmp_path):
     return write
 
 
+@pytest.fixture
+def keyed(tmp_path):
+    """A workspace with keys, without the second that they take."""
+    done = workspace(tmp_path)
+    done.__dict__["keys"] = dict.fromkeys(freshness.ALL, "as before")
+    return done
+
+
 @pytest.mark.parametrize(
     ("code", "stages"),
     [
@@ -40,16 +48,15 @@ def notebook(tmp_path):
     ],
 )
 def test_a_notebook_rests_on_the_stages_that_it_reads_and_on_all_if_it_hands_its_workspace_on(
-    notebook, code, stages
+    keyed, notebook, code, stages
 ):
-    assert freshness.reads(notebook(code)) == stages
+    assert freshness.stages(keyed, notebook(code)) == stages
 
 
-def test_a_workspace_that_is_not_recognised_counts_as_handed_on_and_none_as_nothing(notebook):
-    assert freshness.reads(notebook("w.of('smoke')", "from traunet.workspace import Workspace as w\n")) == list(
-        freshness.ALL
-    )
-    assert freshness.reads(notebook("1 + 1", "")) == []
+def test_a_workspace_that_is_not_recognised_counts_as_handed_on_and_none_as_nothing(keyed, notebook):
+    handed_on = notebook("w.of('smoke')", "from traunet.workspace import Workspace as w\n")
+    assert freshness.stages(keyed, handed_on) == list(freshness.ALL)
+    assert freshness.stages(keyed, notebook("1 + 1", "")) == []
 
 
 @pytest.fixture
@@ -61,29 +68,27 @@ def library(tmp_path, monkeypatch):
     return folder
 
 
-def changed(tmp_path, source, library, module):
+def changed(keyed, source, library, module):
     """What a notebook finds changed after a line was added to a module."""
-    done = workspace(tmp_path)
-    done.__dict__["keys"] = dict.fromkeys(freshness.ALL, "as before")
-    before = freshness.made_from(done, source)
+    before = freshness.made_from(keyed, source)
     with (library / module).open("a") as file:
         file.write("\nNEW = 1\n")
-    return freshness.changes(before, freshness.made_from(done, source))
+    return freshness.changes(before, freshness.made_from(keyed, source))
 
 
 @pytest.mark.parametrize(
     ("module", "stale"), [("figures.py", True), ("facs.py", True), ("doctor.py", False), ("report.py", False)]
 )
 def test_a_notebook_rests_on_the_code_that_it_imports_and_not_on_what_only_makes_the_stages(
-    tmp_path, notebook, library, module, stale
+    keyed, notebook, library, module, stale
 ):
     source = notebook("from traunet import figures\nws.results()")
     words = [freshness.WORDS["library"]] if stale else []
-    assert changed(tmp_path, source, library, module) == words
+    assert changed(keyed, source, library, module) == words
 
 
-def test_a_notebook_that_imports_what_makes_a_stage_rests_on_its_code_too(tmp_path, notebook, library):
-    assert changed(tmp_path, notebook("from traunet import report"), library, "report.py")
+def test_a_notebook_that_imports_what_makes_a_stage_rests_on_its_code_too(keyed, notebook, library):
+    assert changed(keyed, notebook("from traunet import report"), library, "report.py")
 
 
 def test_what_a_notebook_is_made_from_is_worked_out_once_and_again_after_an_edit(tmp_path, notebook, monkeypatch):

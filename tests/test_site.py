@@ -44,6 +44,24 @@ def test_an_empty_page_is_a_fault(built):
     ]
 
 
+@pytest.mark.parametrize("page", ["", " \n", "<!-- nothing but a remark -->"])
+def test_a_file_that_is_no_page_is_a_fault(built, page):
+    assert site.faults(built(page=page), ["a"], None) == ["a: it has no heading; begin it with one, '# Title'"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<div>" * 400 + "</div>" * 400,
+        "<p>" + "x" * 11_000_000,
+        "<img alt='a' src='data:," + "x" * 11_000_000 + "'>",
+    ],
+)
+def test_what_lies_deep_in_a_page_or_behind_much_is_looked_at_too(built, before):
+    found = site.faults(built(f"{before}<a href='lost.html'>lost</a>"), ["a"], None)
+    assert found == ["a.html: it links to lost.html, which is not there; correct the link"]
+
+
 def test_a_page_without_the_banner_is_a_fault(built):
     found = site.faults(built(banner=""), ["a"], "<b>Profile</b> smoke")
     assert found == [

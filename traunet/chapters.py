@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 # for a check that no notebook needs. Without it jsonschema leaves the check out.
 sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
 
+from traunet.keeping import digest  # noqa: E402
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded to read or write a notebook, not to know of changes
 
@@ -65,9 +67,7 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
         raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
     notebook = without_strange_metadata(read(attempt))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
-    write(notebook, attempt)
-    notebook.metadata["traunet"] = {**record, **took, "shown": shown_hash(attempt)}
-    write(notebook, attempt)
+    write(noting(notebook, {**record, **took}), attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
     return out
@@ -203,10 +203,18 @@ def source_hash(notebook: "NotebookNode") -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def shown_hash(path: Path) -> str:
-    """A hash of all cells of an executed notebook, as they lie on the disk: what they say and what they show."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+def noting(notebook: "NotebookNode", notes: Mapping[str, Any]) -> "NotebookNode":
+    """The executed notebook with notes of its making, and with a hash of what it shows, which tells of edits."""
+    import nbformat
+
+    cells = json.loads(nbformat.writes(notebook))["cells"]
+    notebook.metadata["traunet"] = {**notes, "shown": shown_hash(cells)}
+    return notebook
+
+
+def shown_hash(cells: list[dict[str, Any]]) -> str:
+    """A hash of all cells of an executed notebook, as its file has them: what they say and what they show."""
+    return digest(cells)
 
 
 def _sources(notebook: "NotebookNode") -> list[tuple[str, str]]:

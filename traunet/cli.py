@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
     add("doctor", _doctor, "what is here, what is missing, what is odd")
     bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
-    bench.add_argument("--full", action="store_true", help="frames of DISFA's full length (an hour or so)")
+    bench.add_argument("--full", action="store_true", help="all 27 videos instead of two (an hour and a half)")
     bench.add_argument("--out", type=Path, help="(default: bench.json in the build folder)")
     predict = add("predict", _predict, "action units of a photograph or video", parents=())
     predict.add_argument("file", type=Path)
@@ -218,9 +218,9 @@ def _tables(given: argparse.Namespace) -> Made:
 
 
 def _notebook(given: argparse.Namespace) -> Made:
-    from traunet import chapters, freshness, publish
+    from traunet import chapters, contents, freshness
 
-    named("notebook", given.name, dict.fromkeys(publish.notebooks()))
+    named("notebook", given.name, dict.fromkeys(contents.notebooks()))
     workspace = _workspace(given)
     workspace.check()
     os.environ.update(workspace.environment)  # through which the notebook's own Workspace.of finds this one
@@ -237,13 +237,13 @@ def _site(given: argparse.Namespace) -> Made:
 
 
 def _pdf(given: argparse.Namespace) -> Made:
-    from traunet import printing, publish
+    from traunet import contents, printing, publish
 
     workspace = _workspace(given)
     site = workspace.folder / "site"
-    title = publish.read_settings(PROJECT / "_config.yml")["title"]
+    title = contents.read_settings(PROJECT / "_config.yml")["title"]
     made = printing.print_book(
-        site / "html", publish.pages(), site / "traunet.pdf", title, publish.banner(workspace)
+        site / "html", contents.pages(), site / "traunet.pdf", title, publish.banner(workspace)
     )
     return Made([made.path], note=f"{made.pages} pages, {made.chapters} chapters")
 

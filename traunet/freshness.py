@@ -67,15 +67,13 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
 
     What can be told from keys comes first: no network is looked for, or trained, for pages that are stale anyway.
     """
-    noted = {source: _noted(executed(workspace, source.stem)) for source in sources}
-    now = {source: _now(workspace, source) for source in sources}
-    _refuse(
-        workspace,
-        {source: changes(noted[source], now[source], KEYED) for source in sources},
-    )
-    asking = [source for source in sources if "predictions" in noted[source]]
+    for source in sources:
+        executed(workspace, source.stem)
+    both = {source: _noted_and_now(workspace, source) for source in sources}
+    _refuse(workspace, {source: changes(*both[source], KEYED) for source in sources})
+    asking = {source: noted for source, (noted, _) in both.items() if "predictions" in noted}
     answers = {"predictions": workspace.predictions_hash()} if asking else {}
-    _refuse(workspace, {source: changes(noted[source], answers, {"predictions"}) for source in asking})
+    _refuse(workspace, {source: changes(noted, answers, {"predictions"}) for source, noted in asking.items()})
 
 
 def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
@@ -85,7 +83,7 @@ def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
     return [
         path
         for source, path in there.items()
-        if path.is_file() and changes(_noted(path), _now(workspace, source, project), KEYED)
+        if path.is_file() and changes(*_noted_and_now(workspace, source, project), KEYED)
     ]
 
 
@@ -118,22 +116,17 @@ def executed(workspace: Workspace, name: str) -> Path:
     return path
 
 
-def _noted(path: Path) -> dict[str, str]:
-    """What an executed notebook notes; nothing if it cannot be read."""
+def _noted_and_now(
+    workspace: Workspace, source: Path, project: Path = PROJECT
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What an executed notebook notes, nothing if it cannot be read; and what there is now in place of that."""
+    now = made_from(workspace, source, project)
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))["metadata"]["traunet"]
-        return {**noted["made_from"], "shown": noted["shown"]}
+        notebook = json.loads((workspace.folder / "notebooks" / source.name).read_text(encoding="utf-8"))
+        noted = notebook["metadata"]["traunet"]
+        return {**noted["made_from"], "shown": noted["shown"]}, {**now, "shown": shown_hash(notebook["cells"])}
     except (ValueError, LookupError, TypeError):
-        return {}
-
-
-def _now(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:
-    """What there is now in place of what an executed notebook notes."""
-    try:
-        shown = shown_hash(workspace.folder / "notebooks" / source.name)
-    except (ValueError, LookupError, TypeError):
-        shown = ""
-    return {**made_from(workspace, source, project), "shown": shown}
+        return {}, now
 
 
 def made_from(workspace: Workspace, source: Path, project: Path = PROJECT) -> dict[str, str]:
@@ -166,15 +159,15 @@ def _made_from(workspace: Workspace, source: Path, project: Path) -> dict[str, s
 
 def record(workspace: Workspace, source: Path) -> dict[str, Any]:
     """What an executed notebook says of its making; the stages that it reads are found, or made, before."""
-    stages = reads(source)
-    answering = bool({"runs", "results"} & set(stages))
+    asked = stages(workspace, source)
+    answering = bool({"runs", "results"} & set(asked))
     answers = {"predictions": workspace.predictions_hash()} if answering else {}
     return {
         "settings": canonical_json(workspace.profile),
         "keys": workspace.keys,
         "made_from": {**made_from(workspace, source), **answers},
         "runs": len(workspace.runs()) if answering else 0,
-        "dataset": workspace.dataset if stages else "",
+        "dataset": workspace.dataset if asked else "",
         "versions": versions(),
     }
 
@@ -219,14 +212,9 @@ def _bare(module: str) -> str:
 
 
 def stages(workspace: Workspace, source: Path) -> list[str]:
-    """The stages that a notebook reads, as `reads` finds them, or found them in the same text before."""
+    """The stages that a notebook reads through its workspace; all of them if it hands the workspace on."""
     hashes = made_from(workspace, source)
     return [stage for stage in ALL if stage in hashes]
-
-
-def reads(source: Path) -> list[str]:
-    """The stages that a notebook reads through its workspace; all of them if it hands the workspace on."""
-    return _read_by(_code(read(source), source))
 
 
 def _read_by(code: ast.Module) -> list[str]:

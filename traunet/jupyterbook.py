@@ -17,7 +17,8 @@ from pathlib import Path
 
 import importlib_metadata
 
-from traunet import cores  # chapters: it says what jsonschema need not load
+import traunet.chapters  # noqa: F401  (it says what jsonschema need not load)
+from traunet import cores
 
 # Stretches of pages a core: one process resolves all references and others write, so that short ones wait less.
 STRETCHES = 3

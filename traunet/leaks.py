@@ -39,7 +39,7 @@ NOBODY = {
 PATTERNS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an access token of GitHub": re.compile(r"gh(?<!\wgh)[pousr]_\w{36}"),
-    "a finer access token of GitHub": re.compile(r"github_pat_(?<!\wgithub_pat_)\w{22,}"),
+    "an access token of GitHub, fine-grained": re.compile(r"github_pat_(?<!\wgithub_pat_)\w{22,}"),
     "an access token of GitLab": re.compile(r"glpat-(?<!\wglpat-)[\w-]{20}"),
     "an access token of Hugging Face": re.compile(r"hf_(?<!\whf_)\w{30,}"),
     "an access key of Amazon": re.compile(r"AKIA(?<!\wAKIA)[0-9A-Z]{16}"),

@@ -91,7 +91,9 @@ def front_page(face: np.ndarray, bands: Mapping[str, np.ndarray], maps: Mapping[
 
     Takes masks (H, W) and maps (H, W) from 0 to 1 by region.
     """
-    figure, axes = plt.subplots(1, 4, figsize=(8, 2.5), width_ratios=(1.22, 1, 1, 1))
+    # At the bottom, or the layout leaves a strip of white there.
+    low = {"anchor": "S"}
+    figure, axes = plt.subplots(1, 4, figsize=(8, 2.35), width_ratios=(1.22, 1, 1, 1), subplot_kw=low)
     _regions(axes[0], face, bands)
     for panel, region in zip(axes[1:], REGIONS, strict=True):
         colour = REGION_COLOURS[region]

@@ -24,7 +24,6 @@ from traunet.workspace import PROJECT, Workspace
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded by chapters.py alone, which leaves out what it need not load
 
-FRONT_DOORS = ("_config.yml", "_toc.yml")
 HIDDEN = "remove-cell"  # the tag of a cell that no page shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"

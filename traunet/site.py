@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lxml.html import HtmlElement, document_fromstring
+from lxml.etree import ParserError
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-EMPTY = "<html></html>"  # what an empty file is read as, which is no page to the parser
+EMPTY = "<html></html>"  # what a file without a single tag or word is read as, which is no page to the parser
 LEAST_TEXT = 40  # characters below which a page counts as empty
 # What a browser loads by itself when it shows a page; a link that a reader may click is another matter.
 LOADED = {
@@ -57,7 +58,12 @@ class Page:
 
     @cached_property
     def root(self) -> HtmlElement:
-        return document_fromstring(self.file.read_text(encoding="utf-8").strip() or EMPTY)
+        # Without `huge_tree` the parser drops, in silence, what lies deep or behind a large picture in the page.
+        parser = HTMLParser(huge_tree=True)
+        try:
+            return document_fromstring(self.file.read_text(encoding="utf-8"), parser=parser)
+        except ParserError:
+            return document_fromstring(EMPTY)
 
     @cached_property
     def places(self) -> set[str]:

@@ -58,12 +58,12 @@ def measure(
     full: bool = False,
     heads: list[Head] | None = None,
 ) -> list[Figure]:
-    """Prepare trees of these codecs, the first also at a quarter and half of its length; in some 8 minutes.
+    """Prepare trees of these codecs, the first also at a quarter and half of its length; in some 9 minutes.
 
     The first is what a synthetic tree is made of; DISFA's own is not known here. Videos are as long as DISFA's: in
     short ones the start of the processes, which decoding alone needs too, hides what preparing costs. `full` takes
-    all 27 subjects, which takes some ten minutes a codec and 6 GB of scratch. `heads` are filmed instead of
-    rendered ones.
+    all 27 subjects, which by these rates takes an hour and a half, and 6 GB of scratch. `heads` are filmed instead
+    of rendered ones.
     """
     if full:
         subjects = len(OFFICIAL_SUBJECTS)

@@ -70,16 +70,17 @@ class View:
         return cv2.warpAffine(part, self.inner, (self.size, self.size), borderValue=(outside,) * 4)
 
     def _averaged(self, part: np.ndarray, outside: float) -> np.ndarray:
+        if self.blocks == (1, 1):
+            return part
         across, down = self.blocks
         missing = -part.shape[0] % down, -part.shape[1] % across
         if any(missing):  # the last block sticks out of the picture
             edges = 0, missing[0], 0, missing[1]
             part = cv2.copyMakeBorder(part, *edges, cv2.BORDER_CONSTANT, value=(outside,) * 4)
-        while across > 1 or down > 1:
-            x, y = min(across, 2), min(down, 2)
-            fewer = part.shape[1] // x, part.shape[0] // y
-            part = cv2.resize(part, fewer, interpolation=cv2.INTER_AREA)
-            across, down = across // x, down // y
+        height, width = part.shape[:2]
+        # Once halved, a picture is a quarter of the work. Each halving rounds halves up, so there are two at most.
+        for x, y in ((min(across, 2), min(down, 2)), (across, down)):
+            part = cv2.resize(part, (width // x, height // y), interpolation=cv2.INTER_AREA)
         return part
 
     def _smoothed(self, part: np.ndarray) -> np.ndarray:
