@@ -164,6 +164,19 @@ def test_what_no_page_loads_is_not_shipped_and_nothing_is_left_to_trim(site):
     assert trimming.trim(site) == 0
 
 
+def test_every_picture_leads_to_its_own_file_by_a_link_that_says_what_it_shows(chromium, site):
+    with served(site) as address, look.opened(chromium, address, look.Visit(), look.PHONE, "light") as tab:
+        for page in (PAGE, "notebooks/01_data.html"):
+            tab.goto(address + page)
+            look.settle(tab)
+            pictures = tab.locator("article img")
+            assert pictures.count()
+            where = "all => all.map((picture) => [picture.src, picture.closest('a')?.href])"
+            for source, target in pictures.evaluate_all(where):
+                assert source == target
+        assert tab.get_by_role("link", name="One pixel").count() == 1
+
+
 @pytest.fixture
 def tab(chromium, site):
     with served(site) as address, look.opened(chromium, address, look.Visit(), look.DESK, "light") as page:
