@@ -79,8 +79,9 @@ class View:
             part = cv2.copyMakeBorder(part, *edges, cv2.BORDER_CONSTANT, value=(outside,) * 4)
         height, width = part.shape[:2]
         # Once halved, a picture is a quarter of the work. Each halving rounds halves up, so there are two at most.
-        for x, y in ((min(across, 2), min(down, 2)), (across, down)):
-            part = cv2.resize(part, (width // x, height // y), interpolation=cv2.INTER_AREA)
+        part = cv2.resize(part, (width // min(across, 2), height // min(down, 2)), interpolation=cv2.INTER_AREA)
+        if max(across, down) > 2:
+            part = cv2.resize(part, (width // across, height // down), interpolation=cv2.INTER_AREA)
         return part
 
     def _smoothed(self, part: np.ndarray) -> np.ndarray:
