@@ -1,6 +1,7 @@
 """The book as one PDF: every chapter with its text, pictures, formulas, a bookmark and working links."""
 
 import os
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -33,14 +34,18 @@ def site(tmp_path):
     return tmp_path / "site"
 
 
-@pytest.fixture
-def printed(site, tmp_path):
+def print_or_skip(*given):
     try:
-        return printing.print_book(site, PAGES, tmp_path / "book.pdf", "The book", NOTE)
+        return printing.print_book(*given)
     except NoBrowserError as error:
         if os.environ.get("TRAUNET_BROWSER") == "required" or os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def printed(site, tmp_path):
+    return print_or_skip(site, PAGES, tmp_path / "book.pdf", "The book", NOTE)
 
 
 def test_the_file_holds_every_chapter_with_bookmark_text_pictures_numbers_and_links(printed, site):
@@ -61,6 +66,21 @@ def test_the_file_holds_every_chapter_with_bookmark_text_pictures_numbers_and_li
     leads = [link.get_object() for link in book.pages[1]["/Annots"]]  # pyright: ignore
     assert [link["/Dest"][0] for link in leads if "/Dest" in link] == [book.pages[2].indirect_reference]
     assert [link["/A"]["/URI"] for link in leads if "/A" in link] == ["https://example.org/"]
+
+
+def test_a_table_that_goes_on_repeats_its_head_though_it_sorts(tmp_path):
+    own = Path(__file__).parents[1] / "book" / "_static"
+    rows = "".join(f"<tr><td>row{number}</td><td>{number}</td></tr>" for number in range(150))
+    (tmp_path / "long.html").write_text(
+        f"<html><head><style>{(own / 'site.css').read_text()}</style></head><body><article><h1>Long</h1>"
+        "<table class='sortable'><thead><tr><th>stage</th><th>count</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></article>"
+        f"<script>{(own / 'tables.js').read_text()}</script></body></html>"
+    )
+    made = print_or_skip(tmp_path, ("long",), tmp_path / "book.pdf", "The book", None)
+    texts = [page.extract_text() for page in PdfReader(made.path).pages[1:]]
+    assert len(texts) > 2
+    assert all("stage" in text and "count" in text for text in texts)
 
 
 def test_printing_again_replaces_the_file(printed, site):

@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 REMOTE = "sphinx_thebe"
 # They do not say whether they are safe on several cores. Both work when all pages are read, in the main process:
 # the first copies files at the end, the other numbers the sections of all pages.
-SAFE = {"sphinx-mathjax-offline", "sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"}
+SAFE = {"sphinx-mathjax-offline", "sphinx_multitoc_numbering"}
 HERE = Path(__file__).parent
 
 
