@@ -77,6 +77,12 @@ def test_private_names_have_no_entry(tmp_path):
     assert [member.name for member in library.read("traunet.x", path).members] == ["traunet.x.B"]
 
 
+def test_an_arrow_is_one_sign_in_words_and_stays_as_it_is_in_code():
+    words, code = docstrings.body("(N, A) -> counts, as `a -> b`.", {})[0].children[:2]
+    assert words.astext() == "(N, A) \N{RIGHTWARDS ARROW} counts, as "
+    assert code.astext() == "a -> b"
+
+
 def test_stars_and_dollars_of_a_docstring_stay_as_they_are():
     (paragraph,) = docstrings.body("M_h * I $x$ *y* (B, C) <tag> is `code`.", {})
     assert paragraph.astext() == "M_h * I $x$ *y* (B, C) <tag> is code."

@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx import addnodes
 
 CODE = re.compile(r"`+([^`]+)`+")
+ARROW, DRAWN = "->", "\N{RIGHTWARDS ARROW}"  # as Sphinx draws it; the two signs would part at a line's end
 
 
 def body(doc: str, known: dict[str, str]) -> list[nodes.Node]:
@@ -43,7 +44,7 @@ def inline(text: str, known: dict[str, str]) -> list[nodes.Node]:
         if number % 2:
             found.append(link(known[part], part) if part in known else nodes.literal(part, part))
         elif part:
-            found.append(nodes.Text(part))
+            found.append(nodes.Text(part.replace(ARROW, DRAWN)))
     return found
 
 
