@@ -68,7 +68,7 @@ def site(tmp_path_factory):
     source.cells[2].metadata["mystnb"]["image"] = {"alt": "One pixel"}
     project, done = write_project(root / "project", INTRO, source), workspace(root)
     (project / "book" / "below.md").write_text(
-        "# Below\n\nA page that the table of contents folds away, with some words on it.\n"
+        "# Below\n\nA page that the table of contents folds away, with some words on it, and $y^2$.\n"
     )
     toc = project / "_toc.yml"
     toc.write_text(f"{toc.read_text()}    sections:\n      - file: book/below\n")
@@ -162,6 +162,11 @@ def test_no_page_names_what_would_run_cells_elsewhere(site):
 def test_what_no_page_loads_is_not_shipped_and_nothing_is_left_to_trim(site):
     assert look.megabytes(site) < 6
     assert trimming.trim(site) == 0
+
+
+def test_mathjax_is_loaded_where_there_is_a_formula_and_not_on_the_page_above(site):
+    pages = {"book/intro": True, "notebooks/01_data": False, "book/below": True}
+    assert {page: "tex-chtml.js" in (site / f"{page}.html").read_text() for page in pages} == pages
 
 
 def test_every_picture_leads_to_its_own_file_by_a_link_that_says_what_it_shows(chromium, site):

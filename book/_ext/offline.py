@@ -6,6 +6,7 @@ and once more as a script of 1.5 MB; `templates/` keeps the font.
 
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 REMOTE = "sphinx_thebe"
@@ -26,8 +27,20 @@ def leave_out(app: Sphinx, config) -> None:
     config.html_context.setdefault("default_mode", "auto")  # else the theme's own script complains
 
 
+def spare_mathjax(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    """Load no MathJax where nothing is to be set: Sphinx asks for it on each page above one with a formula."""
+    formulas = doctree is not None and any(any(doctree.findall(kind)) for kind in (nodes.math, nodes.math_block))
+    if not formulas and "script_files" in context:
+        context["script_files"][:] = [file for file in context["script_files"] if not _mathjax(file)]
+
+
+def _mathjax(script) -> bool:
+    return "MathJax" in script.attributes.get("body", "") or "mathjax" in str(script.filename)
+
+
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", leave_out, priority=999)
+    app.connect("html-page-context", spare_mathjax, priority=900)
     app.add_css_file("site.css")
     app.add_js_file("tables.js", defer="defer")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
