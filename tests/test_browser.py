@@ -169,6 +169,11 @@ def test_mathjax_is_loaded_where_there_is_a_formula_and_not_on_the_page_above(si
     assert {page: "tex-chtml.js" in (site / f"{page}.html").read_text() for page in pages} == pages
 
 
+def test_the_index_of_the_search_is_loaded_where_one_searches_and_nowhere_else(site):
+    asking = {page.name for page in site.rglob("*.html") if "searchindex.js" in page.read_text()}
+    assert asking == {"search.html"}
+
+
 def test_every_picture_leads_to_its_own_file_by_a_link_that_says_what_it_shows(chromium, site):
     with served(site) as address, look.opened(chromium, address, look.Visit(), look.PHONE, "light") as tab:
         for page in (PAGE, "notebooks/01_data.html"):

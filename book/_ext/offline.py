@@ -1,7 +1,8 @@
 """The site works with the network unplugged: what would ask it, or ship much for nothing, is on no page.
 
 Jupyter Book always loads sphinx-thebe, which runs cells on a server elsewhere. The theme ships its icons as a font
-and once more as a script of 1.5 MB; `templates/` keeps the font.
+and once more as a script of 1.5 MB, and loads the search's index on every page; `templates/` keeps the font, and
+the index where one searches.
 """
 
 from pathlib import Path
