@@ -73,8 +73,7 @@ def _signature(entry: Entry, kind: str) -> nodes.Node:
     line += addnodes.desc_name(short, short)
     said = entry.signature.replace(" -> ", ": ", 1) if kind == "property" else entry.signature
     for number, part in enumerate(OURS.split(said)):
-        plain = nodes.Text(part.replace(docstrings.ARROW, docstrings.DRAWN))
-        line += docstrings.link(part, part.rpartition(".")[2]) if number % 2 else plain
+        line += docstrings.link(part, part.rpartition(".")[2]) if number % 2 else docstrings.words(part)
     return line
 
 

@@ -44,8 +44,13 @@ def inline(text: str, known: dict[str, str]) -> list[nodes.Node]:
         if number % 2:
             found.append(link(known[part], part) if part in known else nodes.literal(part, part))
         elif part:
-            found.append(nodes.Text(part.replace(ARROW, DRAWN)))
+            found.append(words(part))
     return found
+
+
+def words(text: str) -> nodes.Text:
+    """Text outside code, its arrows drawn."""
+    return nodes.Text(text.replace(ARROW, DRAWN))
 
 
 def link(name: str, text: str) -> nodes.Node:

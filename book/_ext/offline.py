@@ -7,7 +7,6 @@ the index where one searches.
 
 from pathlib import Path
 
-from docutils import nodes
 from sphinx.application import Sphinx
 
 REMOTE = "sphinx_thebe"
@@ -30,8 +29,7 @@ def leave_out(app: Sphinx, config) -> None:
 
 def spare_mathjax(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Load no MathJax where nothing is to be set: Sphinx asks for it on each page above one with a formula."""
-    formulas = doctree is not None and any(any(doctree.findall(kind)) for kind in (nodes.math, nodes.math_block))
-    if not formulas and "script_files" in context:
+    if not app.env.get_domain("math").data["has_equations"].get(page):
         context["script_files"][:] = [file for file in context["script_files"] if not _mathjax(file)]
 
 
