@@ -15,10 +15,12 @@ from traunet import acceleration, gpus
 from traunet.bench.gpu import compare
 from traunet.config import VARIANTS
 from traunet.data import folds
+from traunet.feeding import Draws, loader
 from traunet.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
-from traunet.training import branch_loss, fit, predict
+from traunet.resident import ResidentStore, resident
+from traunet.training import WeightedPlan, branch_loss, fit, predict
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -110,6 +112,25 @@ def test_loading_processes_change_no_batch():
         return fitted.history["loss"].to_numpy()
 
     np.testing.assert_allclose(losses(2), losses(0), rtol=0.02)
+
+
+def test_pictures_that_lie_there_are_the_stores_and_train_the_same_network():
+    held, split = resident(STORE, THERE, shown=False), folds.split(STORE.frames, 1, STEPS.held_out_subjects)  # pyright: ignore
+    assert isinstance(held, ResidentStore)
+    np.testing.assert_array_equal(held.images(STORE.usable).cpu().numpy(), STORE.images(STORE.usable))
+    plan, labels = (
+        WeightedPlan(split.train, np.full(len(split.train), 1 / len(split.train)), STEPS),
+        np.zeros(len(STORE)),
+    )
+    pairs = [loader(store, labels, Draws(plan, 20, 0.5, 0), THERE) for store in (held, STORE)]  # pyright: ignore
+    for (here, _), (there, _) in zip(*pairs, strict=True):
+        assert here.device.type == "cuda"
+        assert torch.equal(here.cpu(), there)
+    losses = []
+    for store in (held, STORE):
+        fitted = fit(network(), store, split, STEPS, machine=THERE, progress=None)  # pyright: ignore
+        losses.append(fitted.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=0.02)
 
 
 def test_a_killed_training_goes_on_there(tmp_path):

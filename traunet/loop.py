@@ -28,6 +28,7 @@ from traunet.crank import hush, turn
 from traunet.data.store import AlignedStore
 from traunet.feeding import loader
 from traunet.machine import Machine
+from traunet.resident import ResidentStore
 from traunet.sharing import gathered, place, share_batch_norm
 
 
@@ -48,7 +49,7 @@ class Judge(Protocol):
 
 
 def outputs(
-    net: nn.Module, store: AlignedStore, rows: np.ndarray, batch_size: int, machine: Machine
+    net: nn.Module, store: AlignedStore | ResidentStore, rows: np.ndarray, batch_size: int, machine: Machine
 ) -> np.ndarray:
     """What the network says of each row, in their order, in evaluation mode: (N, ...) float32.
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from traunet import metrics
+from traunet.acceleration import answered_at_once
 from traunet.config import VARIANTS, Profile, TrainConfig, named
 from traunet.data import folds
 from traunet.data.folds import Split
@@ -21,6 +22,7 @@ from traunet.loop import Adapter, Descent, outputs, train_epochs
 from traunet.machine import Machine
 from traunet.model.tranet import build_on_trunk
 from traunet.model.weights import Normalisation
+from traunet.resident import ResidentStore, resident
 
 REGION_COLUMNS = {region: [AUS.index(au) for au in aus] for region, aus in REGION_AUS.items()}
 
@@ -104,16 +106,25 @@ class TrainResult:
 
 
 def predict(
-    net: nn.Module, store: AlignedStore, rows: np.ndarray, batch_size: int = 64, machine: Machine | None = None
+    net: nn.Module,
+    store: AlignedStore | ResidentStore,
+    rows: np.ndarray,
+    batch_size: int | None = None,
+    machine: Machine | None = None,
 ) -> np.ndarray:
-    """Probabilities of the eight AUs on rows of the store, in `facs.AUS` order: (N, A) float32."""
-    logits = outputs(net, store, np.asarray(rows), batch_size, machine or Machine())
+    """Probabilities of the eight AUs on rows of the store, in `facs.AUS` order: (N, A) float32.
+
+    `batch_size` is how many pictures pass through at a time; None: as the device likes it.
+    """
+    machine = machine or Machine()
+    batch_size = batch_size or answered_at_once(machine.torch_device())
+    logits = outputs(net, store, np.asarray(rows), batch_size, machine)
     return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
 
 def fit(
     net: nn.Module,
-    store: AlignedStore,
+    store: AlignedStore | ResidentStore,
     split: Split,
     config: TrainConfig,
     *,
@@ -212,7 +223,8 @@ def train(
         torch.manual_seed(config.seed)
         net, normalisation = build_on_trunk(variant, profile.model, profile.align, trunk_path)
         label = f"{variant}, fold {fold}" if progress else None
-        result = fit(net, store, split, config, machine=machine, progress=label, resume=resume)
+        frames = resident(store, machine, progress)
+        result = fit(net, frames, split, config, machine=machine, progress=label, resume=resume)
         net.load_state_dict(result.state_dict)
-        probabilities = predict(net, store, split.test, machine=machine)
+        probabilities = predict(net, frames, split.test, machine=machine)
         return Trained(split, normalisation, result, probabilities, machine.facts())

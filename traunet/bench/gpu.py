@@ -19,6 +19,7 @@ from traunet.bench.step import WAITING, WIDTH, Batch, Step, arithmetic, drawn_ba
 from traunet.config import PAPER, ModelConfig
 from traunet.data.store import AlignedStore
 from traunet.machine import Machine
+from traunet.resident import resident
 
 STEPS = 5  # timed in one go
 
@@ -44,7 +45,7 @@ def compare(
     device = machine.torch_device()
     torch.manual_seed(0)
     step, stack = Step(model, store.size, device), plain_stack(batch_size, width, device)
-    loader = drawn_batches(store, batch_size, batches, machine)
+    loader = drawn_batches(resident(store, machine, shown=False), batch_size, batches, machine)
     batch = next(iter(loader))
     done, plain = arithmetic(lambda: step(batch)), arithmetic(stack)
     there = (batch[0].to(device), batch[1].to(device))

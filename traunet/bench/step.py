@@ -32,6 +32,7 @@ from traunet.memory import keep_freed
 from traunet.model.blocks import BandConv2d
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
+from traunet.resident import ResidentStore
 from traunet.synth.tree import OFFICIAL_SUBJECTS, write_tree
 from traunet.training import branch_loss
 
@@ -161,7 +162,9 @@ def arithmetic(work: Callable[[], None]) -> int:
     return counter.get_total_flops()
 
 
-def drawn_batches(store: AlignedStore, batch_size: int, count: int, machine: Machine) -> DataLoader:
+def drawn_batches(
+    store: AlignedStore | ResidentStore, batch_size: int, count: int, machine: Machine
+) -> DataLoader:
     """So many batches of frames, drawn and mirrored as a training's are, with their labels."""
     labels, shape = folds.labels(store.frames, PAPER.train.threshold), (count, batch_size)
     draws = Draws(lambda generator: generator.choice(store.usable, shape), count, 0.5, seed=0)
