@@ -11,9 +11,9 @@ import trees
 
 from traunet import published
 from traunet.checkup.counts import intensity_lines
-from traunet.checkup.films import watch
+from traunet.checkup.films import Film, watch
 from traunet.checkup.subject import Examined, examine_subject
-from traunet.checkup.tree import examine_tree, ranges
+from traunet.checkup.tree import examine_tree, ranges, unlike_disfa
 from traunet.config import PROFILES, SMOKE, SynthConfig
 from traunet.data.disfa import find_folders
 from traunet.data.folds import SUBJECTS
@@ -173,6 +173,29 @@ def test_the_published_counts_are_recognised_and_a_difference_is_named():
     lines = list(intensity_lines(subjects, synthetic=False))
     assert "AU9 at 5: 78, not 77" in remarks(lines)
     assert not remarks(list(intensity_lines(subjects[:5], synthetic=False)))
+
+
+def test_other_lengths_sizes_and_rates_than_disfas_are_odd():
+    subjects, film = published_subjects(), Film(Path("a.avi"), 1024, 768, 20.0, "mpeg4", 4845, 4845, ())
+    for one in subjects:
+        one.film = dataclasses.replace(film, path=Path(f"{one.subject}.avi"))
+    assert not list(unlike_disfa(subjects))
+    subjects[0].labels.drop(index=0, inplace=True)
+    subjects[2].film = dataclasses.replace(film, path=Path("SN003.avi"), width=640)
+    subjects[4].film = dataclasses.replace(film, path=Path("SN005.avi"), fps=25.0)
+    lengths, videos = unlike_disfa(subjects)
+    assert lengths.startswith(
+        "odd: 1 subjects have other numbers of labels than DISFA's 4845 (SN010: one fewer): SN001 4844;"
+    )
+    assert videos.startswith(
+        "odd: 2 videos are not of 1024 x 768 at 20 frames/s, as DISFA's are: SN003.avi, SN005.avi;"
+    )
+
+
+def test_a_synthetic_tree_may_be_of_any_length_and_size(root):
+    assert "labels than DISFA's" in remarks(report(root))
+    (root / "SYNTHETIC.json").write_text("{}")
+    assert "DISFA's" not in remarks(report(root))
 
 
 def test_base_rates_at_two_and_above_agree_with_those_computed_from_public_lists():

@@ -51,7 +51,7 @@ def _verdict(ours: pd.DataFrame, known: pd.DataFrame, subjects: set[str], synthe
     else:
         yield f"verdict: differs in {len(differing)} of {known.size} counts"
         yield (
-            f"odd: label counts differ from the published ones, {_some(differing)}; were label files edited, or "
+            f"odd: label counts differ from the published ones, {some(differing)}; were label files edited, or "
             f"swapped? (the published ones are recalled: equal shares at 2 and above weigh more)"
         )
 
@@ -90,7 +90,7 @@ def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
     yield from _printed(pd.DataFrame(rows).T)
     if lacking:
         yield (
-            f"odd: no positive frame of {_some(lacking, 8)}: F1 is 0 there if the network claims one, and not "
+            f"odd: no positive frame of {some(lacking, 8)}: F1 is 0 there if the network claims one, and not "
             f"defined, so left out of every average, if it claims none"
         )
 
@@ -104,6 +104,6 @@ def _printed(table: pd.DataFrame) -> Iterator[str]:
     yield from ("  " + line for line in table.to_string().splitlines())
 
 
-def _some(items: Sequence[str], most: int = 4) -> str:
+def some(items: Sequence[str], most: int = 4) -> str:
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more

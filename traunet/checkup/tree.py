@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from traunet import cores
-from traunet.checkup.counts import fold_lines, intensity_lines
+from traunet import cores, published
+from traunet.checkup.counts import fold_lines, intensity_lines, some
 from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
@@ -48,6 +48,8 @@ def examine_tree(
     yield ""
     yield from face_lines(subjects)
     yield from complaints(subjects)
+    if not synthetic:
+        yield from unlike_disfa(subjects)
 
 
 def _filmed(folder: Path) -> list[str]:
@@ -182,6 +184,30 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
             yield f"odd: {one.subject} has landmark files of both naming schemes: {dict(one.schemes)}"
         if one.reasons["no landmarks"] == TOLERATED_FILES and one.subject != "SN031":
             yield f"odd: one landmark file of {one.subject} is missing; in DISFA that is known of SN031 alone"
+
+
+def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
+    """Where a real tree has other lengths, pictures or rates than the data set was published with."""
+    other = [
+        f"{one.subject} {one.frames}"
+        for one in subjects
+        if one.frames != published.SHORTER.get(one.subject, published.LENGTH)
+    ]
+    if other:
+        yield (
+            f"odd: {len(other)} subjects have other numbers of labels than DISFA's {published.LENGTH} (SN010: one "
+            f"fewer): {some(other)}; are these all lines, of this data set?"
+        )
+    width, height, rate = published.VIDEO
+    films = [one.film for one in subjects if one.film]
+    if strange := [
+        film for film in films if (film.width, film.height) != (width, height) or abs(film.fps - rate) > 0.5
+    ]:
+        yield (
+            f"odd: {len(strange)} videos are not of {width} x {height} at {rate} frames/s, as DISFA's are: "
+            f"{some([film.path.name for film in strange])}; were they converted? Labels must be of these very "
+            f"frames, landmarks in their pixels"
+        )
 
 
 def _film_complaints(one: Examined) -> Iterator[str]:
