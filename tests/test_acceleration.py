@@ -1,13 +1,19 @@
 """What is done for speed changes nothing but the rounding, and on a CPU not even that."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from traunet import acceleration
-from traunet.config import AlignConfig, ModelConfig
+from traunet.config import VARIANTS, AlignConfig, ModelConfig
+from traunet.facs import AUS
+from traunet.loop import Descent
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
+from traunet.training import branch_loss
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SMALL = ModelConfig(width=4, depths=(1, 1, 1, 1), reduction=4, branch_width=8, hidden=8)
@@ -82,3 +88,36 @@ def test_mixed_precision_moves_the_answers_by_little(net, images):
         with torch.autocast("cpu", torch.bfloat16):
             mixed = net(images)
     assert (mixed.float() - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+class HostTraffic(TorchDispatchMode):
+    """Notes every operation that brings a value from the host to a GPU, or back, and waits for all before it."""
+
+    WAITING = ("lift_fresh", "scalar_tensor", "_local_scalar_dense", "nonzero", "masked_select", "is_nonzero")
+
+    def __init__(self):
+        super().__init__()
+        self.met = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.met.update([name] * (name in self.WAITING))
+        return func(*args, **(kwargs or {}))
+
+
+def test_what_would_make_a_gpu_wait_is_noticed():
+    with HostTraffic() as traffic:
+        columns = torch.ones(4, 3)
+        columns[:, [0, 2]].sum().item()
+        columns[0] = 2
+    assert set(traffic.met) == {"lift_fresh", "_local_scalar_dense"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_step_of_training_never_makes_a_gpu_wait(variant, images):
+    net = build(variant, SMALL, AlignConfig(size=64), Normalisation()).train()
+    labels, descent = torch.zeros(2, len(AUS)), Descent(0.1, 0.1, 0.9, 0.001).optimizer(net)
+    with HostTraffic() as traffic:
+        branch_loss(net(images), labels).backward()
+        descent.step()
+    assert not traffic.met

@@ -16,6 +16,7 @@ from traunet.bench.gpu import compare
 from traunet.config import VARIANTS
 from traunet.data import folds
 from traunet.feeding import Draws, loader
+from traunet.loop import Descent
 from traunet.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
@@ -105,6 +106,26 @@ def test_frozen_blocks_stay_as_they_were():
         assert torch.equal(value.cpu(), before[name]), name
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_in_a_step_waits_for_the_gpu(variant):
+    """Python must run ahead, or the GPU stands still while Python starts the next operation."""
+    net = acceleration.placed(network(variant), CUDA).train()
+    held = resident(STORE, THERE, shown=False)  # pyright: ignore
+    plan = WeightedPlan(STORE.usable, np.full(len(STORE.usable), 1 / len(STORE.usable)), STEPS)
+    batches = loader(held, folds.labels(STORE.frames, 3).astype(np.float32), Draws(plan, 20, 0.5, 0), THERE)
+    descent = Descent(0.01, 0.01, 0.9, 0.001).optimizer(net)
+    try:
+        for number, (pictures, labels) in enumerate(batches):
+            with acceleration.autocast(CUDA):
+                loss = branch_loss(net(pictures), labels)
+            descent.zero_grad()
+            loss.backward()
+            descent.step()
+            torch.cuda.set_sync_debug_mode("error" if number else "default")  # the first warms up
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_loading_processes_change_no_batch():
     def losses(workers: int) -> np.ndarray:
         split = folds.split(STORE.frames, 1, STEPS.held_out_subjects)
@@ -117,7 +138,9 @@ def test_loading_processes_change_no_batch():
 def test_pictures_that_lie_there_are_the_stores_and_train_the_same_network():
     held, split = resident(STORE, THERE, shown=False), folds.split(STORE.frames, 1, STEPS.held_out_subjects)  # pyright: ignore
     assert isinstance(held, ResidentStore)
-    np.testing.assert_array_equal(held.images(STORE.usable).cpu().numpy(), STORE.images(STORE.usable))
+    np.testing.assert_array_equal(
+        held.pictures[held.places(STORE.usable)].cpu().numpy(), STORE.images(STORE.usable)
+    )
     plan, labels = (
         WeightedPlan(split.train, np.full(len(split.train), 1 / len(split.train)), STEPS),
         np.zeros(len(STORE)),

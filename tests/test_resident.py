@@ -36,7 +36,7 @@ def held(monkeypatch) -> ResidentStore:
 
 def test_each_row_has_its_own_picture(held):
     rows = STORE.usable[::-1]
-    np.testing.assert_array_equal(held.images(rows).numpy(), STORE.images(rows))
+    np.testing.assert_array_equal(held.pictures[held.places(rows)].numpy(), STORE.images(rows))
     assert len(held) == len(STORE)
 
 
@@ -100,7 +100,7 @@ def test_a_row_without_a_picture_is_refused_as_the_store_does(store, monkeypatch
     monkeypatch.setattr(module, "room", lambda device: 10**9)
     rows = np.append(store.usable[:1], np.flatnonzero(~store.frames["usable"]))
     with pytest.raises(ValueError, match=r"has no picture \(no landmarks\)"):
-        resident(store, ONE, shown=False).images(rows)
+        resident(store, ONE, shown=False).places(rows)  # pyright: ignore
 
 
 def test_a_damaged_picture_is_named(store, monkeypatch):

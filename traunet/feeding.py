@@ -57,17 +57,17 @@ class Frames(Dataset):
 
 
 class ResidentFrames(Dataset):
-    """The same of a store whose pictures lie on a device already, where they stay."""
+    """The same of a store whose pictures lie on a device already; there they stay, and the labels with them."""
 
     def __init__(self, store: ResidentStore, labels: np.ndarray):
-        self.store, self.labels = store, labels
+        self.store, self.labels = store, store.sent(labels[store.usable])
 
     def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
         rows, flips = draw
-        images = self.store.images(rows)
-        mirrored = torch.from_numpy(flips).to(images.device)[:, None, None, None]
+        places, mirrored = self.store.places(rows), self.store.sent(flips)[:, None, None, None]
+        images = self.store.pictures[places]
         images = torch.where(mirrored, images.flip(2), images)
-        return images.permute(0, 3, 1, 2), torch.from_numpy(self.labels[rows])
+        return images.permute(0, 3, 1, 2), self.labels[places]
 
 
 def loader(

@@ -22,7 +22,7 @@ AT_ONCE = 64  # pictures that are decoded and brought in one go
 
 
 class ResidentStore:
-    """The usable frames of a store, decoded, on a device; all else is the store's."""
+    """A store whose usable frames lie on a device, decoded: `pictures`, uint8 RGB (N, size, size, 3)."""
 
     def __init__(self, store: AlignedStore, pictures: torch.Tensor):
         self.store, self.pictures = store, pictures
@@ -33,12 +33,17 @@ class ResidentStore:
     def __len__(self) -> int:
         return len(self.store)
 
-    def images(self, rows: np.ndarray) -> torch.Tensor:
-        """The aligned pictures of these rows, on the device: uint8 RGB (N, size, size, 3)."""
+    def places(self, rows: np.ndarray) -> torch.Tensor:
+        """Where the pictures of these rows lie among `pictures`, on the device: int64 (B,)."""
         places = self._places[rows]
         for row in np.asarray(rows)[places < 0]:
             self.store.image(row)  # says that it has no picture
-        return self.pictures[torch.from_numpy(places).to(self.pictures.device)]
+        return self.sent(places)
+
+    def sent(self, values: np.ndarray) -> torch.Tensor:
+        """A few numbers on the device. A GPU does not wait for them, nor Python for the GPU."""
+        here, there = torch.from_numpy(values), self.pictures.device
+        return (here.pin_memory() if there.type == "cuda" else here).to(there, non_blocking=True)
 
 
 def resident(store: AlignedStore, machine: Machine, shown: bool = True) -> AlignedStore | ResidentStore:

@@ -16,7 +16,7 @@ from traunet.config import VARIANTS, Profile, TrainConfig, named
 from traunet.data import folds
 from traunet.data.folds import Split
 from traunet.data.store import AlignedStore
-from traunet.facs import AUS, REGION_AUS
+from traunet.facs import REGION_AUS
 from traunet.feeding import Draws, loader
 from traunet.loop import Adapter, Descent, outputs, train_epochs
 from traunet.machine import Machine
@@ -24,7 +24,7 @@ from traunet.model.tranet import build_on_trunk
 from traunet.model.weights import Normalisation
 from traunet.resident import ResidentStore, resident
 
-REGION_COLUMNS = {region: [AUS.index(au) for au in aus] for region, aus in REGION_AUS.items()}
+REGION_SIZES = [len(aus) for aus in REGION_AUS.values()]  # the columns of a branch stand together in `AUS`
 
 
 def branch_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -38,7 +38,7 @@ def branch_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     Table 2 then differ by their network alone. The sum over AUs would weigh each AU the same instead.
     """
     losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    return torch.stack([losses[:, columns].mean() for columns in REGION_COLUMNS.values()]).sum()
+    return torch.stack([part.mean() for part in losses.split(REGION_SIZES, dim=1)]).sum()
 
 
 @dataclass(frozen=True)

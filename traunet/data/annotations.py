@@ -13,11 +13,8 @@ NO_LANDMARKS = "no landmarks"
 DAMAGED_LANDMARKS = "damaged landmarks"
 # DISFA itself lacks one landmark file (SN031's l03631) and has one too many for some subjects: no warning then.
 TOLERATED_FILES = 1
-
-
-LARGEST_FILE = (
-    2**16
-)  # bytes; a file of 66 points takes 1,240, and a small compressed one could unpack into gigabytes
+# Bytes; a file of 66 points takes 1,240, and a small compressed one could unpack into gigabytes.
+LARGEST_FILE = 2**16
 
 
 def find(folder: Path, pattern: str) -> Path | None:

@@ -33,8 +33,7 @@ class BandConv2d(nn.Conv2d):
         ground = features[:1, :, level : level + 1, :1]
         band = super().forward(features[:, :, top:bottom] - ground)
         nine = super().forward(ground.expand(-1, -1, 3, 3))
-        rows, columns = (_border_inside_border(length, features.device) for length in (height, width))
-        return F.pad(band, (0, 0, top, height - bottom)) + nine[:, :, rows][:, :, :, columns]
+        return F.pad(band, (0, 0, top, height - bottom)) + _stretched(_stretched(nine, 2, height), 3, width)
 
 
 def widened(band: Rows, height: int) -> Rows:
@@ -168,8 +167,12 @@ def _squeezed(channels: int, reduction: int) -> int:
     return max(1, channels // reduction)
 
 
-def _border_inside_border(length: int, device: torch.device) -> Tensor:
-    """Which of three pixels stands for each of `length`: 0, 1, 1, ..., 1, 2."""
-    index = torch.ones(length, dtype=torch.long, device=device)
-    index[0], index[-1] = 0, 2
-    return index
+def _stretched(pixels: Tensor, side: int, length: int) -> Tensor:
+    """Three pixels along a side as `length` of them: the first, the middle one again and again, the last.
+
+    To pick them by an index would make a GPU wait until the index has come from the host.
+    """
+    first, middle, last = pixels.split(1, side)
+    sizes = list(middle.shape)
+    sizes[side] = length - 2
+    return torch.cat([first, middle.expand(sizes), last], side)
