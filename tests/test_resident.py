@@ -85,9 +85,9 @@ def test_a_cpu_holds_none_and_answers_as_many_as_ever():
     assert answered_at_once(torch.device("cpu")) == 64
 
 
-def test_a_gpu_gives_the_third_part_of_what_is_free(monkeypatch):
+def test_a_gpu_gives_half_of_what_is_free(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (90, 100))
-    assert module.room(torch.device("cuda")) == 30
+    assert module.room(torch.device("cuda")) == 45
 
 
 @pytest.fixture

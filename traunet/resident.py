@@ -17,7 +17,7 @@ from traunet.data.progress import Progress
 from traunet.data.store import AlignedStore
 from traunet.machine import Machine
 
-SHARE = 3  # pictures may take the third part of the memory that is free: the network, at full size, takes 10 GB
+SHARE = 2  # pictures may take half of the memory that is free: beside 19 GB of them, a training needs 10
 AT_ONCE = 64  # pictures that are decoded and brought in one go
 
 
