@@ -47,6 +47,13 @@ def test_a_failing_notebook_is_an_error_and_is_kept_with_its_traceback(tmp_path)
     assert "ZeroDivisionError" in "".join(chapters.code_cells(kept)[-1].outputs[0].traceback)
 
 
+@third_party_noise
+def test_an_assertion_without_words_is_quoted(tmp_path):
+    source = write(tmp_path / "01_data.ipynb", new_code_cell("there = 2\n\nassert there == 3\nthere = 4"))
+    with pytest.raises(ChapterError, match=r"cell 3 raised AssertionError at `assert there == 3`; kept with"):
+        chapters.execute(source, tmp_path / "out.ipynb", {"profile": "smoke"}, {})
+
+
 def test_an_unknown_parameter_is_an_error_before_anything_runs(tmp_path):
     source = write(tmp_path / "01_data.ipynb", new_code_cell("raise SystemExit"))
     with pytest.raises(ChapterError, match="unknown parameter epochs; it has: profile"):

@@ -24,6 +24,7 @@ from traunet.keeping import digest  # noqa: E402
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded to read or write a notebook, not to know of changes
+    from papermill.exceptions import PapermillExecutionError
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"
@@ -63,14 +64,24 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
             papermill.execute_notebook(source, attempt, dict(parameters), **settings)
     except PapermillExecutionError as error:
         print(error, flush=True)
-        reason = f"cell {error.exec_count} raised {error.ename}: {error.evalue}"
-        raise ChapterError(f"{source}: {reason}; kept with its traceback: {attempt}") from None
+        raise ChapterError(
+            f"{source}: cell {error.exec_count} raised {_told(error)}; kept with its traceback: {attempt}"
+        ) from None
     notebook = without_strange_metadata(read(attempt))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
     write(noting(notebook, {**record, **took}), attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
     return out
+
+
+def _told(error: "PapermillExecutionError") -> str:
+    """What was raised, with its words; an assertion that has none is quoted."""
+    if error.evalue:
+        return f"{error.ename}: {error.evalue}"
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    marked = re.search(r"^-+> +\d+ +(.+)$", plain, re.MULTILINE)
+    return f"{error.ename} at `{marked[1]}`" if marked else error.ename
 
 
 def now() -> str:
