@@ -13,7 +13,7 @@ from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_execut
 
 from traunet import chapters, cores, publish
 from traunet.chapters import ChapterError
-from traunet.config import PAPER
+from traunet.config import PAPER, SMOKE
 from traunet.publish import BuildError
 from traunet.workspace import PROJECT
 
@@ -95,12 +95,22 @@ def test_a_page_of_the_contents_without_a_source_fails_the_build(tmp_path):
         publish.publish(done, project)
 
 
-def test_only_the_papers_experiment_bears_no_banner(tmp_path):
+def test_the_banner_tells_what_is_not_the_papers_and_whose_faces_are_shown(tmp_path):
     smoke = workspace(tmp_path)
-    papers = dataclasses.replace(smoke, profile=PAPER)
-    assert publish.banner(papers) is not None
-    real = type("RealWorkspace", (type(smoke),), {"dataset": "DISFA"})(PAPER, tmp_path)
-    assert publish.banner(real) is None
+    on_disfa = type("RealWorkspace", (type(smoke),), {"dataset": "DISFA"})
+    other, people = "not the paper's experiment", "These pages show people of DISFA"
+    for work, said, unsaid in (
+        (smoke, ["Profile smoke, data set: synthetic DISFA.", other], [people]),
+        (
+            dataclasses.replace(smoke, profile=PAPER),
+            ["Profile paper, data set: synthetic DISFA.", other],
+            [people],
+        ),
+        (on_disfa(SMOKE, tmp_path), ["Profile smoke, data set: DISFA.", other, people], []),
+        (on_disfa(PAPER, tmp_path), ["Profile paper, data set: DISFA.", people], [other]),
+    ):
+        banner = publish.banner(work)
+        assert [text in banner for text in [*said, *unsaid]] == [True] * len(said) + [False] * len(unsaid)
 
 
 def test_the_books_own_contents_name_the_chapters_in_order():

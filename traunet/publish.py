@@ -19,7 +19,7 @@ from traunet.contents import BuildError, notebooks, pages, read_settings
 from traunet.keeping import replaced
 from traunet.prose import refuse_typed_numbers
 from traunet.sealing import broken
-from traunet.workspace import PROJECT, Workspace
+from traunet.workspace import PROJECT, REAL, Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded by chapters.py alone, which leaves out what it need not load
@@ -30,15 +30,15 @@ FRONT_TAG, FRONT_PICTURE, PNG = "front-page", "front-page.png", "image/png"
 RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file: ../results/table1.csv
 
 
-def banner(workspace: Workspace) -> str | None:
-    """What stands above every page unless the numbers are the paper's experiment: the profile and the data set."""
-    if workspace.is_the_papers:
-        return None
+def banner(workspace: Workspace) -> str:
+    """What stands above every page: the profile, the data set, and what a reader of such pages must know of them."""
     profile, dataset = escape(workspace.profile.name), escape(workspace.dataset)
-    return (
-        f"<strong>Profile {profile}, data set: {dataset}.</strong> "
-        "The numbers and pictures on these pages are not the paper's experiment."
-    )
+    told = [f"<strong>Profile {profile}, data set: {dataset}.</strong>"]
+    if not workspace.is_the_papers:
+        told.append("The numbers and pictures on these pages are not the paper's experiment.")
+    if workspace.dataset == REAL:
+        told.append("These pages show people of DISFA: mind its agreement, and keep them off the net.")
+    return " ".join(told)
 
 
 def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJECT) -> Path:
@@ -114,9 +114,8 @@ def _without_defaults(notebook: "NotebookNode") -> "NotebookNode":
     return notebook
 
 
-def _marked(config: dict, text: str | None) -> dict:
-    html = {**config.get("html", {}), **({"announcement": text} if text else {})}
-    return {**config, "html": html}
+def _marked(config: dict, text: str) -> dict:
+    return {**config, "html": {**config.get("html", {}), "announcement": text}}
 
 
 def build(staged: Path, out: Path, press: jupyterbook.Press) -> Path:
