@@ -31,7 +31,7 @@ RESULTS = "results"  # where the staged pages find the tables: {csv-table} :file
 
 
 def banner(workspace: Workspace) -> str:
-    """What stands above every page: the profile, the data set, and what readers of these pages must know of them."""
+    """What stands above every page: the profile, the data set, and what its readers must know of these pages."""
     profile, dataset = escape(workspace.profile.name), escape(workspace.dataset)
     told = [f"<strong>Profile {profile}, data set: {dataset}.</strong>"]
     if not workspace.is_the_papers:
