@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "published"
 SCORES = [*AUS, "Avg"]
-FRAMES = 130_814  # 26 subjects with 4,845 frames each, and SN010 with 4,844
 LENGTH, SHORTER = 4845, {"SN010": 4844}  # labelled frames of a subject, and of who has others
+FRAMES = 26 * LENGTH + SHORTER["SN010"]  # of all 27
 VIDEO = 1024, 768, 20  # width, height and frames a second
 
 

@@ -20,7 +20,7 @@ import av
 import numpy as np
 import pandas as pd
 
-from traunet import cores
+from traunet import cores, published
 from traunet.bench.decoding import decode_part, picture_part
 from traunet.bench.figure import Figure
 from traunet.config import AlignConfig, SynthConfig
@@ -32,7 +32,6 @@ from traunet.data.video import divide
 from traunet.facs import DISFA_AUS
 from traunet.synth.tree import OFFICIAL_SUBJECTS, performances, scene
 
-DISFA_FRAMES, FULL_LENGTH = 130_814, 4845
 AT_LEAST, MEMORY, DISK, LINEAR = 0.8, 2e9, 3e9, 1.1  # the bars
 ROUND = 24  # frames of a film before it repeats
 HEADS = 3
@@ -49,7 +48,7 @@ Head = tuple[list[np.ndarray], np.ndarray]  # pictures (H, W, 3), and the landma
 
 def measure(
     scratch: Path,
-    frames: int = FULL_LENGTH,
+    frames: int = published.LENGTH,
     subjects: int = 2,
     size: int = 224,
     shape: tuple[int, int] = (768, 1024),
@@ -198,8 +197,8 @@ def _growth_figures(heads: list[Head], tree: Tree, codec: str, config: AlignConf
             seconds.append(float(_prepare_all(shorter, config, store)[0]) / len(shorter.frames))
         memory.append(peak.bytes)
         shutil.rmtree(shorter.root)
-    kept = sum(file.stat().st_size for file in store.iterdir()) / len(tree.frames) * DISFA_FRAMES
-    raw = DISFA_FRAMES * config.size**2 * 3
+    kept = sum(file.stat().st_size for file in store.iterdir()) / len(tree.frames) * published.FRAMES
+    raw = published.FRAMES * config.size**2 * 3
     note = f"{length} frames a video; at a half: {seconds[1] * 1e3:.2f} ms, {memory[1] / 1e6:.0f} MB"
     quarter = "the same at a quarter of the length"
     return [
