@@ -66,6 +66,21 @@ def the_checkpoint_is_cut_short(folder):
     return predicted(folder)
 
 
+@mishap(RUN)
+def the_checkpoint_was_changed_in_the_middle(folder):
+    checkpoint = copy("run", folder) / "checkpoint.pt"
+    content = checkpoint.read_bytes()
+    middle = len(content) // 2
+    checkpoint.write_bytes(content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :])
+    return predicted(folder)
+
+
+@mishap(RUN)
+def its_provenance_lists_no_files(folder):
+    change(copy("run", folder) / "provenance.json", files=None)
+    return predicted(folder)
+
+
 def signed(run: Path, name: str) -> None:
     """Let the provenance vouch for a file as it is now."""
     files = json.loads((run / "provenance.json").read_text())["files"]

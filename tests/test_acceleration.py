@@ -90,6 +90,33 @@ def test_mixed_precision_moves_the_answers_by_little(net, images):
     assert (mixed.float() - exact).abs().max() < 0.1 * exact.abs().max()
 
 
+def test_all_of_the_branches_computes_in_the_lower_precision(net, images):
+    """One map of single precision makes single precision of all that follows it."""
+    met = {}
+    for name, part in net.named_modules():
+        if name.startswith("branches."):
+            part.register_forward_hook(
+                lambda _, args, out, name=name: met.update({name: (args[0].dtype, out.dtype)})
+            )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        net(images)
+    assert len(met) > 60
+    assert {dtype for pair in met.values() for dtype in pair} == {torch.bfloat16}
+
+
+def test_gradients_of_mixed_precision_point_where_the_exact_ones_do(net, images):
+    labels = torch.ones(2, len(AUS))
+    gradients = []
+    for enabled in (False, True):
+        net.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = branch_loss(net(images), labels)
+        loss.backward()
+        gradients.append(torch.cat([part.grad.flatten() for part in net.parameters() if part.grad is not None]))
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.95
+    assert 0.8 < gradients[1].norm() / gradients[0].norm() < 1.25
+
+
 class HostTraffic(TorchDispatchMode):
     """Notes every operation that brings a value from the host to a GPU, or back, and waits for all before it."""
 

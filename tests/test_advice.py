@@ -5,8 +5,9 @@ import os
 import re
 
 import pytest
+import torch
 
-from traunet.advice import advice, concerns_writing, one_line
+from traunet.advice import advice, concerns_memory, concerns_writing, one_line
 
 KINDS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "EIO", "ESTALE")
 
@@ -47,3 +48,28 @@ def test_only_torchs_word_for_writing_is_taken_for_a_full_disk():
     assert concerns_writing(RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"))
     assert not concerns_writing(RuntimeError("PytorchStreamReader failed reading zip archive"))
     assert not concerns_writing(RuntimeError("CUDA out of memory"))
+
+
+@pytest.mark.parametrize(
+    ("error", "first"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has"),
+            "CUDA out of memory: ",
+        ),
+        (RuntimeError("[enforce] DefaultCPUAllocator: can't allocate memory: you tried"), "[enforce] DefaultCPU"),
+        (MemoryError("Unable to allocate 19. GiB for an array"), "Unable to allocate 19. GiB for an array: free"),
+        (MemoryError(), "memory was not enough: free some"),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "[Errno 12] Cannot allocate memory: free some"),
+    ],
+)
+def test_memory_that_was_not_enough_is_told_with_what_to_do(error, first, tmp_path):
+    said = advice(error, tmp_path)
+    assert said.startswith(first)
+    assert "--device cpu" in said
+    assert "\n" not in said
+
+
+def test_other_errors_do_not_concern_memory():
+    assert not concerns_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not concerns_memory(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))

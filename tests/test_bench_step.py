@@ -42,11 +42,27 @@ def test_only_arithmetic_that_is_done_is_counted():
     assert whole - done == pytest.approx(row * (6 * rows - sum(convolved)) - nine)
 
 
+@pytest.mark.parametrize("room", [10**9, 10**11])
+def test_the_bar_is_for_the_way_that_disfas_pictures_would_take(room, monkeypatch):
+    """24 rendered pictures fit every GPU; DISFA's 19 GB do not."""
+    monkeypatch.setattr("traunet.resident.room", lambda device: room)
+    monkeypatch.setattr(gpu, "room", lambda device: room)
+    store = PaintedStore()
+    figures = gpu.compare(store, Machine("cpu"), SMALL, batch_size=4, batches=2, rounds=1, width=8)  # pyright: ignore
+    barred = {figure.what: figure.at_most is not None for figure in figures if "training steps" in figure.what}
+    assert barred == {
+        f"2 training steps on the GPU, {gpu.STAYING}": room == 10**11,
+        f"2 training steps on the GPU, {gpu.COMING}": room == 10**9,
+    }
+
+
 def test_the_gpus_figures_are_taken_on_any_device_and_kept_to_gpus(tmp_path):
     here = Machine("cpu", workers=1)
     figures = gpu.compare(PaintedStore(), here, SMALL, batch_size=4, batches=2, rounds=1, width=8)  # pyright: ignore
     assert [figure.unit for figure in figures] == ["TFLOP/s", "s", "s", "s"]
     assert all(figure.value > 0 and figure.reference > 0 for figure in figures)
     assert figures[-1].value <= figures[-2].value  # of an epoch, the time in which Python waits for its batches
+    assert figures[-1].at_most
+    assert figures[-2].at_most
     assert gpu.measure(tmp_path, here) == []
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from traunet.landmarks import Box, DlibLandmarks
 from traunet.media import MediaError, open_media, picture_writer
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
+from traunet.provenance import file_sha256
 from traunet.runs import DamagedRunError, Run
 
 ALIGN = AlignConfig(size=64)
@@ -222,7 +224,12 @@ def run(network, tmp_path_factory):
     torch.save(network.state_dict(), path / "checkpoint.pt")
     settings = {"model": SMOKE.model, "align": SMOKE.align, "normalisation": NORMALISATION}
     config = {"variant": "tranet", **{name: asdict(part) for name, part in settings.items()}}
-    return Run(path, json.loads(json.dumps(config)), {"synthetic": True})
+    return Run(path, json.loads(json.dumps(config)), {"synthetic": True, "files": {"checkpoint.pt": noted(path)}})
+
+
+def noted(run: Path) -> dict[str, object]:
+    file = run / "checkpoint.pt"
+    return {"bytes": file.stat().st_size, "sha256": file_sha256(file)}
 
 
 def test_the_network_of_a_run_answers_as_it_did_when_it_was_saved(run, network, finder, tmp_path):

@@ -16,7 +16,7 @@ from traunet.bench.gpu import compare
 from traunet.config import VARIANTS
 from traunet.data import folds
 from traunet.feeding import Draws, loader
-from traunet.loop import Descent
+from traunet.loop import Adapter, Descent
 from traunet.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
@@ -73,15 +73,17 @@ def test_single_precision_on_a_gpu_is_the_cpus(variant):
         )
 
 
-def test_a_training_is_mixed_and_its_gradients_are_nearly_the_exact_ones():
+def test_a_training_is_mixed_and_its_gradients_point_where_the_exact_ones_do():
     assert acceleration.precision(CUDA) == "bf16-mixed"
     net = acceleration.placed(network(), CUDA).train()
     state = {name: value.clone() for name, value in net.state_dict().items()}
     exact = gradients(net, CUDA)
     net.load_state_dict(state)
     mixed = gradients(net, CUDA, acceleration.autocast(CUDA))
-    # bfloat16 has 8 bits, and BatchNorm over a few pixels of a tiny network makes much of them.
-    assert 1e-6 < distance(mixed, exact) < 0.6
+    ours, theirs = (torch.cat([part.flatten() for part in parts]) for parts in (mixed, exact))
+    assert not torch.equal(ours, theirs)
+    # bfloat16 has 8 bits, and BatchNorm over a few pixels of a tiny network makes much of them: 0.91 on a CPU.
+    assert torch.cosine_similarity(ours, theirs, dim=0) > 0.8
 
 
 def test_a_network_trained_there_says_the_same_here():
@@ -124,6 +126,29 @@ def test_nothing_in_a_step_waits_for_the_gpu(variant):
             torch.cuda.set_sync_debug_mode("error" if number else "default")  # the first warms up
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_nothing_in_a_step_of_lightnings_waits_for_the_gpu_either(held, monkeypatch):
+    """With pictures that lie there, and with those of loading processes."""
+    store = resident(STORE, THERE, shown=False) if held else STORE  # pyright: ignore
+    strict = []
+
+    def begin(adapter, batch, number) -> None:
+        strict.append(number)
+        torch.cuda.set_sync_debug_mode("error" if number else "default")  # the first warms up
+
+    def end(adapter, *_) -> None:
+        torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(Adapter, "on_train_batch_start", begin)
+    monkeypatch.setattr(Adapter, "on_train_batch_end", end)
+    split = folds.split(STORE.frames, 1, STEPS.held_out_subjects)
+    try:
+        fit(network(), store, split, replace(STEPS, max_epochs=1), machine=THERE, progress=None)  # pyright: ignore
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(strict) == STEPS.batches_per_epoch
 
 
 def test_loading_processes_change_no_batch():
@@ -186,7 +211,8 @@ def test_the_machine_tells_its_gpu():
 
 def test_the_bench_gives_every_figure_of_a_gpu():
     figures = compare(STORE, THERE, TINY.model, batch_size=8, batches=4, rounds=1, width=8)  # pyright: ignore
-    assert [figure.unit for figure in figures] == ["TFLOP/s", "s", "s", "s"]
+    assert [figure.unit for figure in figures] == ["TFLOP/s", *"sssss"]
+    assert sum(figure.at_most is not None for figure in figures[2:]) == 2
     assert all(figure.value > 0 and figure.reference > 0 for figure in figures)
     assert figures[0].memory
 

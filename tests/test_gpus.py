@@ -70,6 +70,30 @@ def test_the_gpus_here_are_those_that_a_job_may_use(machine, listed, visible, ex
     assert gpus.here() == expected
 
 
+@pytest.mark.parametrize(
+    ("visible", "order", "expected"),
+    [
+        ("1", "PCI_BUS_ID", [B]),
+        ("GPU-bbbb", None, [B]),
+        (None, None, [A, B]),
+        ("1", None, None),
+        ("0, 1", "", None),
+    ],
+)
+def test_numbers_of_unlike_gpus_are_refused_unless_their_order_is_told(
+    machine, monkeypatch, visible, order, expected
+):
+    machine(TWO.replace("A100-SXM4-40GB", "T400", 1), visible)
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    if order is not None:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    if expected is not None:
+        assert gpus.here() == expected
+    else:
+        with pytest.raises(ValueError, match="set CUDA_DEVICE_ORDER=PCI_BUS_ID"):
+            gpus.here()
+
+
 def test_a_machine_without_a_driver_has_none(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpus.here() == []

@@ -1,5 +1,6 @@
 """Pictures that stay on a device are the store's own, and train the same network; tried on the CPU."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,6 @@ import trees
 from pictures import TINY, PaintedStore
 
 from traunet import resident as module
-from traunet.acceleration import answered_at_once
 from traunet.config import AlignConfig
 from traunet.data import folds
 from traunet.data.disfa import read_tree
@@ -17,10 +17,11 @@ from traunet.data.preparing import prepare
 from traunet.data.store import AlignedStore
 from traunet.feeding import Draws, loader
 from traunet.machine import Machine
+from traunet.model.senet import SENet
 from traunet.model.tranet import build
-from traunet.model.weights import Normalisation
-from traunet.resident import ResidentStore, resident
-from traunet.training import fit, predict
+from traunet.model.weights import Normalisation, save_trunk
+from traunet.resident import ResidentStore, answered_at_once, resident
+from traunet.training import fit, predict, train
 
 ONE = Machine(device="cpu", threads=1)
 STORE = PaintedStore()
@@ -82,7 +83,41 @@ def test_only_what_fits_is_held_and_by_one_device(monkeypatch):
 
 def test_a_cpu_holds_none_and_answers_as_many_as_ever():
     assert resident(STORE, ONE) is STORE  # pyright: ignore
-    assert answered_at_once(torch.device("cpu")) == 64
+
+
+def test_more_are_answered_at_once_where_no_process_must_hand_them_over(held):
+    assert (answered_at_once(held), answered_at_once(STORE)) == (256, 64)  # pyright: ignore
+
+
+def test_a_gpu_that_another_process_has_filled_meanwhile_holds_none(monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(module, "room", lambda device: 10**9)
+    monkeypatch.setattr(torch, "empty", full)
+    assert resident(STORE, ONE, shown=False) is STORE  # pyright: ignore
+
+
+def test_the_pictures_of_a_training_make_room_for_the_next(monkeypatch, tmp_path):
+    held, alive = [], []
+
+    def room(device) -> int:
+        module.tidied()
+        alive.append([picture() is not None for picture in held])
+        return 10**9
+
+    def noting(*given, **more):
+        store = resident(*given, **more)
+        held.append(weakref.ref(store.pictures))
+        return store
+
+    monkeypatch.setattr(module, "room", room)
+    monkeypatch.setattr("traunet.training.resident", noting)
+    trunk = tmp_path / "trunk.pt"
+    save_trunk(trunk, SENet(TINY.model).state_dict(), Normalisation())
+    for fold in (1, 2):
+        train(STORE, trunk, TINY, "senet", fold, machine=ONE, progress=False)  # pyright: ignore
+    assert alive == [[], [False]]
 
 
 def test_a_gpu_gives_half_of_what_is_free(monkeypatch):

@@ -1,5 +1,6 @@
 """Killed trainings: they go on from the last whole epoch, and end bit for bit where they would have ended."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -122,6 +123,20 @@ def test_an_unfinished_file_that_was_cut_short_is_warned_of_and_the_training_beg
     with pytest.warns(UserWarning, match=r"unfinished: an unfinished training that cannot be read.*begins anew"):
         run = train(root)
     assert hashes(run) == hashes(whole)
+    assert file.with_name(f"{file.name}.unreadable").is_file()
+
+
+def test_a_disk_that_does_not_answer_costs_no_training(tmp_path, monkeypatch):
+    def silent(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    file = tmp_path / "run.unfinished"
+    unfinished.write(file, {"rows": [1]})
+    monkeypatch.setattr(torch, "load", silent)
+    with pytest.raises(OSError, match="Input/output"):
+        unfinished.read(file)
+    monkeypatch.undo()
+    assert unfinished.read(file) == {"rows": [1]}
 
 
 def test_no_code_runs_from_an_unfinished_file(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -76,7 +77,7 @@ def test_predictions_carry_the_intensities_of_the_labels():
 def test_the_checkpoint_gives_the_predictions_again(run):
     normalisation = Normalisation(**run.normalisation)
     net = build(run.variant, run.model, run.align, normalisation)
-    net.load_state_dict(torch.load(run.checkpoint, weights_only=True))
+    net.load_state_dict(run.state_dict())
     rows = folds.split(STORE.frames, run.fold, run.train.held_out_subjects).test
     again = predict(net, STORE, rows, machine=ONE)  # pyright: ignore
     assert run.predictions["probability"].to_numpy() == pytest.approx(again.ravel(), abs=1e-6)
@@ -157,6 +158,24 @@ def test_a_run_with_a_truncated_file_is_refused_by_name(name, tmp_path, run):
     (copy / name).write_bytes((copy / name).read_bytes()[:-9])
     with pytest.raises(DamagedRunError, match=rf"{name}.*delete the folder"):
         Run.open(copy)
+
+
+def test_a_checkpoint_that_was_changed_at_the_same_size_is_noticed_by_who_reads_it(tmp_path, run):
+    copied = Path(shutil.copytree(run.path, tmp_path / run.name))
+    content = bytearray((copied / "checkpoint.pt").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = bytes(255 - byte for byte in content[middle : middle + 4])
+    (copied / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(DamagedRunError, match=r"checkpoint\.pt is not as it was written"):
+        Run.open(copied).state_dict()
+
+
+@pytest.mark.parametrize("files", [None, [], "text", {}, {"config.json": "text"}, {"config.json": {}}])
+def test_a_provenance_that_vouches_for_nothing_is_refused(files, tmp_path, run):
+    copied = Path(shutil.copytree(run.path, tmp_path / run.name))
+    (copied / "provenance.json").write_text(json.dumps({**run.provenance, "files": files}))
+    with pytest.raises(DamagedRunError, match=r"config\.json"):
+        Run.open(copied)
 
 
 def test_a_run_of_an_older_version_is_refused_when_its_settings_are_asked_for(run):

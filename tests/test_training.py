@@ -9,6 +9,7 @@ from pictures import TINY, PaintedStore
 from torch import nn
 from torch.nn import functional as F
 
+from traunet.attention import grad_cam
 from traunet.data import folds
 from traunet.facs import AUS
 from traunet.feeding import Draws
@@ -86,7 +87,7 @@ def test_fit_leaves_the_callers_random_numbers_and_threads_alone():
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_loading_processes_change_nothing_but_the_time():
-    (_, alone), (_, helped) = glance(max_epochs=1), glance(machine=replace(ONE, workers=1), max_epochs=1)
+    (_, alone), (_, helped) = glance(max_epochs=2), glance(machine=replace(ONE, workers=1), max_epochs=2)
     assert all(torch.equal(alone.state_dict[name], helped.state_dict[name]) for name in alone.state_dict)
 
 
@@ -168,6 +169,23 @@ def test_predictions_do_not_depend_on_the_batches_and_leave_the_mode_alone():
     assert np.allclose(together[::-1], predict(net, STORE, rows[::-1], 3, ONE), atol=1e-5)  # pyright: ignore
     assert net.training
     assert np.all((together >= 0) & (together <= 1))
+
+
+@pytest.mark.parametrize("reduction", [2, 8])  # 8 leaves layers of one unit, whose weights lie in memory both ways
+def test_a_network_that_has_answered_can_be_filled_trained_and_looked_into(reduction):
+    torch.manual_seed(0)
+    net = build("tranet", replace(TINY.model, reduction=reduction), TINY.align, Normalisation())
+    predict(net, STORE, STORE.usable[:2], machine=ONE)  # pyright: ignore
+    net.load_state_dict({name: value.clone() for name, value in net.state_dict().items()})
+    fit(net, STORE, folds.split(STORE.frames, 1, 3), TINY.train, machine=ONE, progress=None)  # pyright: ignore
+    predict(net, STORE, STORE.usable[:2], machine=ONE)  # pyright: ignore
+    assert not any(part.is_inference() for part in (*net.parameters(), *net.buffers()))
+    assert grad_cam(net, STORE.images(STORE.usable[:1]), "AU12").shape == (1, STORE.size, STORE.size)
+
+
+def test_a_machine_of_several_gpus_is_nothing_to_warn_of(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    glance(max_epochs=1)
 
 
 def test_frozen_blocks_come_out_of_training_as_they_went_in():

@@ -45,12 +45,3 @@ def autocast(device: torch.device) -> torch.autocast:
 
 def _has_bfloat16(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
-
-
-def answered_at_once(device: torch.device) -> int:
-    """How many pictures pass through a network at a time where nothing is trained.
-
-    A fast GPU is told what to do with 256 pictures as quickly as with 64, and is told too slowly: by 64, an H100
-    answered 1500 a second, at a seventh of the rate of plain convolutions.
-    """
-    return 256 if device.type == "cuda" else 64

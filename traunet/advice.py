@@ -9,12 +9,18 @@ ROOM = "make room and give the same command again: it goes on from what is finis
 GONE = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV}
 ELSEWHERE = "choose a folder where you may write (--out; TRAUNET_BUILD stands for all of build/)"
 # NumPy and torch tell of a write that was cut short without the system's number.
+OUT_OF_MEMORY = re.compile(r"^OutOfMemoryError|can't allocate memory|CUDA out of memory")
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written|inline_container\.cc|PytorchStreamWriter failed")
 
 
 def concerns_writing(error: BaseException) -> bool:
     """Whether an error without a number, perhaps no OSError at all, means that a file could not be written."""
     return CUT_SHORT.search(str(error)) is not None and "Reader" not in str(error)
+
+
+def concerns_memory(error: BaseException) -> bool:
+    """Whether an error means that memory was not enough, that of the machine or of its GPU."""
+    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__}: {error}") is not None
 
 
 def advice(error: BaseException, folder: Path) -> str:
@@ -25,6 +31,12 @@ def advice(error: BaseException, folder: Path) -> str:
     number, file = getattr(error, "errno", None), _file(error) or folder
     if number == errno.ENOSPC or (number is None and concerns_writing(error)):
         return _full(folder)
+    if number == errno.ENOMEM or (number is None and concerns_memory(error)):
+        first = re.split(r"(?<!\d)\.\s+(?=[A-Z])|\n", str(error).strip())[0] or "memory was not enough"
+        return one_line(
+            f"{first}: free some (who else uses the machine, or the GPU?), or take another device "
+            f"(--device cpu), more GPUs (--devices) or a larger machine; the same command goes on"
+        )
     if number == errno.EDQUOT:
         said = f"{folder}: your share of this disk (quota) is used up; {ROOM}"
     elif number == errno.EROFS:

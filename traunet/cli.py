@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traunet.advice import advice, concerns_writing, one_line
+from traunet.advice import advice, concerns_memory, concerns_writing, one_line
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
 from traunet.memory import keep_freed
 from traunet.workspace import PROJECT, Workspace
@@ -41,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             made = given.command(given)
         if made:
             _finish(given, made, time.perf_counter() - started)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         return _refuse(error, given)
     except RuntimeError as error:
-        if not concerns_writing(error):  # torch tells so of a full disk
+        if not (concerns_writing(error) or concerns_memory(error)):  # torch tells so of a full disk or memory
             raise
         return _refuse(error, given)
     except KeyboardInterrupt:

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,17 +81,15 @@ class FaceNumbers:
 def load_network(run: Run) -> tuple["torch.nn.Module", AlignConfig]:
     """The trained network of a run, ready to predict, and the alignment that its pictures need.
 
-    Raises DamagedRunError if the checkpoint does not hold the weights of the run's own variant.
+    Raises DamagedRunError if the checkpoint was changed, or does not hold the weights of the run's own variant.
     """
-    import torch
-
     from traunet.model.tranet import build
     from traunet.model.weights import Normalisation
 
-    net = build(run.variant, run.model, run.align, Normalisation(**run.normalisation))
+    net, state = build(run.variant, run.model, run.align, Normalisation(**run.normalisation)), run.state_dict()
     try:
-        net.load_state_dict(torch.load(run.checkpoint, map_location="cpu", weights_only=True))
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        net.load_state_dict(state)
+    except RuntimeError as error:
         raise DamagedRunError(
             f"{run.checkpoint}: does not hold the weights of this {run.variant}; {ADVICE}"
         ) from error

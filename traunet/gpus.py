@@ -16,15 +16,17 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-LISTED = re.compile(r"(?P<unit>GPU|MIG) .*\(UUID: (?P<uuid>[\w/-]+)\)")
+LISTED = re.compile(r"(?P<unit>GPU|MIG) (?:\d+: )?(?P<model>.*) \(UUID: (?P<uuid>[\w/-]+)\)")
 EVERY = 5.0  # seconds between two looks for a free one
 
 
 def here() -> list[str]:
     """The UUIDs of the GPUs (or of their MIG instances) that may be used here; none without NVIDIA's driver.
 
-    Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all.
+    Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all. Raises ValueError where its
+    numbers do not tell which GPUs are meant.
 
     Decision: a GPU is known by its UUID. The alternative, its number, differs between a container and its host,
     and between CUDA and nvidia-smi; locks must not.
@@ -32,29 +34,42 @@ def here() -> list[str]:
     listed = _listed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return [uuid for gpu in listed for uuid in gpu]
-    return list(dict.fromkeys(uuid for name in visible.split(",") for uuid in _named(name.strip(), listed)))
+        return [uuid for gpu in listed for uuid in gpu.uuids]
+    names = [name.strip() for name in visible.split(",")]
+    unlike = len({gpu.model for gpu in listed}) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
+    if unlike and any(name.isdecimal() for name in names):
+        raise ValueError(
+            f"CUDA_VISIBLE_DEVICES is {visible}, but the GPUs here are of different models, and CUDA numbers them "
+            "otherwise than nvidia-smi; set CUDA_DEVICE_ORDER=PCI_BUS_ID, or give UUIDs (see `nvidia-smi -L`)"
+        )
+    return list(dict.fromkeys(uuid for name in names for uuid in _named(name, listed)))
 
 
-def _listed() -> list[list[str]]:
-    """For every GPU that nvidia-smi lists its UUID, or those of its MIG instances."""
+class _Gpu(NamedTuple):
+    model: str
+    uuids: list[str]  # its own, or those of its MIG instances
+
+
+def _listed() -> list[_Gpu]:
+    """The GPUs, as nvidia-smi lists them."""
     try:
         said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    gpus: list[list[str]] = []
+    gpus: list[_Gpu] = []
     for found in LISTED.finditer(said):
         if found["unit"] == "GPU":
-            gpus.append([found["uuid"]])
+            gpus.append(_Gpu(found["model"], [found["uuid"]]))
         else:
-            gpus[-1] = [uuid for uuid in gpus[-1] if uuid.startswith("MIG")] + [found["uuid"]]
+            uuids = gpus[-1].uuids
+            uuids[:] = [uuid for uuid in uuids if uuid.startswith("MIG")] + [found["uuid"]]
     return gpus
 
 
-def _named(name: str, listed: list[list[str]]) -> list[str]:
+def _named(name: str, listed: list[_Gpu]) -> list[str]:
     if name.isdecimal():
-        return listed[int(name)] if int(name) < len(listed) else []
-    return [uuid for gpu in listed for uuid in gpu if name and uuid.startswith(name)]
+        return listed[int(name)].uuids if int(name) < len(listed) else []
+    return [uuid for gpu in listed for uuid in gpu.uuids if name and uuid.startswith(name)]
 
 
 def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:

@@ -62,15 +62,14 @@ def outputs(
     return gathered(_outputs(net, store, rows[rank::count], batch_size, machine))
 
 
-@torch.inference_mode()
 def _outputs(net, store, rows, batch_size, machine) -> np.ndarray:
     device, training = machine.torch_device(), net.training
-    placed(net, device).eval()
+    placed(net, device).eval()  # not in inference mode: weights that are laid out there cannot be trained again
     chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     draws = [(chunk, np.zeros(len(chunk), dtype=bool)) for chunk in chunks]
     try:
         batches = loader(store, np.zeros(len(store), dtype=np.float32), draws, machine)
-        with autocast(device):
+        with torch.inference_mode(), autocast(device):
             answers = [net(images.to(device, non_blocking=True)).float().cpu().numpy() for images, _ in batches]
         return np.concatenate(answers)
     finally:
@@ -261,4 +260,9 @@ def _turn(adapter: Adapter, machine: Machine) -> None:
         adapter.teardown("fit")
     if machine.devices > 1:
         assert adapter.path  # train_epochs has seen to it
-        adapter.take_up(unfinished.read(adapter.path) or {})
+        learned = unfinished.read(adapter.path)
+        if learned is None:
+            raise ChildProcessError(
+                f"{adapter.path}: what {machine.devices} processes learned cannot be read back"
+            )
+        adapter.take_up(learned)

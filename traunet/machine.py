@@ -56,7 +56,11 @@ class Machine:
         """How many processes decode frames."""
         if self.workers is not None:
             return self.workers
-        return 0 if self.torch_device().type == "cpu" else min(MANY, cores.available(), _room_for_batches())
+        return (
+            0
+            if self.torch_device().type == "cpu"
+            else min(MANY, cores.available(), _room_for_batches(self.devices))
+        )
 
     def facts(self) -> dict[str, str | int | None]:
         """What to remember of it: no host name, user or path."""
@@ -75,8 +79,8 @@ class Machine:
             torch.set_num_threads(before)
 
 
-def _room_for_batches() -> int:
-    """For how many loading processes shared memory has room: containers often have 64 MB of it."""
+def _room_for_batches(devices: int) -> int:
+    """For how many loading processes a device shared memory has room: containers often have 64 MB of it."""
     if not SHARED_MEMORY.is_dir():
         return MANY
-    return max(1, shutil.disk_usage(SHARED_MEMORY).free // BATCHES_OF_A_PROCESS)
+    return max(1, shutil.disk_usage(SHARED_MEMORY).free // (BATCHES_OF_A_PROCESS * devices))

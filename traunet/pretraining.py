@@ -74,7 +74,7 @@ def pretrain(
     if len(people) < 2 or not len(train):
         raise ValueError(f"{len(people)} subjects with usable frames in the store; a trunk needs at least 2 faces")
     normalisation = measured_normalisation(store)
-    with torch.random.fork_rng(), machine.limits():
+    with torch.random.fork_rng(devices=[]), machine.limits():
         torch.manual_seed(config.seed)
         net = Identifier(model, normalisation, len(people))
         judge = _Judge(net, store, identity, held_out, machine)

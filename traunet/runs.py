@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
@@ -15,8 +16,10 @@ from traunet.provenance import file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
-FILES = ("config.json", "checkpoint.pt", "history.csv", "predictions.parquet")
+CHECKPOINT = "checkpoint.pt"
+FILES = ("config.json", CHECKPOINT, "history.csv", "predictions.parquet")
 ADVICE = "delete the folder, and `traunet train` makes it again; or copy it again, if it came from elsewhere"
 
 
@@ -45,7 +48,8 @@ class Run:
             raise FileNotFoundError(f"{path}: is no run; give a folder such as build/demo/runs/tranet-fold1-…")
         provenance = _json(path / "provenance.json", path)
         for name in FILES:
-            _check(path, name, provenance.get("files", {}).get(name))
+            # A checkpoint is large: its hash is looked at by those who read it.
+            _check(path, name, provenance, content=name != CHECKPOINT)
         run = cls(path, _json(path / "config.json", path), provenance)
         _refuse_other_version(run)
         return run
@@ -95,8 +99,18 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The state dict of the chosen epoch: `torch.load(run.checkpoint, weights_only=True)`."""
-        return self.path / "checkpoint.pt"
+        """The file of the weights; `state_dict` reads it."""
+        return self.path / CHECKPOINT
+
+    def state_dict(self) -> "dict[str, torch.Tensor]":
+        """The weights of the chosen epoch, on the CPU; raise DamagedRunError if they are not as written."""
+        import torch
+
+        _check(self.path, CHECKPOINT, self.provenance, content=True)
+        try:
+            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (EOFError, RuntimeError, UnpicklingError) as error:
+            raise DamagedRunError(f"{self.checkpoint}: does not hold weights; {ADVICE}") from error
 
     @cached_property
     def history(self) -> "pd.DataFrame":
@@ -113,13 +127,16 @@ class Run:
         return pd.read_parquet(self.path / "predictions.parquet")
 
 
-def _check(path: Path, name: str, expected: dict[str, Any] | None) -> None:
-    """A checkpoint is large: its size is looked at, its hash is not."""
-    file = path / name
+def _check(path: Path, name: str, provenance: dict[str, Any], content: bool) -> None:
+    """A file must have the size that was noted of it and, if `content` is looked at, the hash."""
+    file, files = path / name, provenance.get("files")
     if not file.is_file():
         raise DamagedRunError(f"{path}: {name} is missing; {ADVICE}")
-    same_size = expected is not None and file.stat().st_size == expected["bytes"]
-    if not same_size or (name != "checkpoint.pt" and file_sha256(file) != expected["sha256"]):  # pyright: ignore
+    noted = files.get(name) if isinstance(files, dict) else None
+    if not isinstance(noted, dict):
+        raise DamagedRunError(f"{path}: provenance.json does not say how {name} was written; {ADVICE}")
+    same = file.stat().st_size == noted.get("bytes")
+    if not same or (content and file_sha256(file) != noted.get("sha256")):
         raise DamagedRunError(f"{path}: {name} is not as it was written; {ADVICE}")
 
 

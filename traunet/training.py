@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from traunet import metrics
-from traunet.acceleration import answered_at_once
 from traunet.config import VARIANTS, Profile, TrainConfig, named
 from traunet.data import folds
 from traunet.data.folds import Split
@@ -22,7 +21,7 @@ from traunet.loop import Adapter, Descent, outputs, train_epochs
 from traunet.machine import Machine
 from traunet.model.tranet import build_on_trunk
 from traunet.model.weights import Normalisation
-from traunet.resident import ResidentStore, resident
+from traunet.resident import ResidentStore, answered_at_once, resident
 
 REGION_SIZES = [len(aus) for aus in REGION_AUS.values()]  # the columns of a branch stand together in `AUS`
 
@@ -114,10 +113,10 @@ def predict(
 ) -> np.ndarray:
     """Probabilities of the eight AUs on rows of the store, in `facs.AUS` order: (N, A) float32.
 
-    `batch_size` is how many pictures pass through at a time; None: as the device likes it.
+    `batch_size` is how many pictures pass through at a time; None: as many as go best.
     """
     machine = machine or Machine()
-    batch_size = batch_size or answered_at_once(machine.torch_device())
+    batch_size = batch_size or answered_at_once(store)
     logits = outputs(net, store, np.asarray(rows), batch_size, machine)
     return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
@@ -148,7 +147,7 @@ def fit(
     judge = _Judge(net, store, split, config, labels, machine)
     plan = WeightedPlan(split.train, folds.sampling_weights(labels[split.train]), config)
     draws = Draws(plan, config.batches_per_epoch, config.flip_probability, config.seed)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         batches = loader(store, labels.astype(np.float32), draws, machine)
         adapter = Adapter(net, branch_loss, _descent(config), judge, batches, config.max_epochs)
@@ -219,7 +218,7 @@ def train(
     named("variant", variant, VARIANTS)
     machine, config = machine or Machine(), profile.train
     split = folds.split(store.frames, fold, config.held_out_subjects, config.threshold)
-    with torch.random.fork_rng(), machine.limits():
+    with torch.random.fork_rng(devices=[]), machine.limits():
         torch.manual_seed(config.seed)
         net, normalisation = build_on_trunk(variant, profile.model, profile.align, trunk_path)
         label = f"{variant}, fold {fold}" if progress else None

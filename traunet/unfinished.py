@@ -19,16 +19,23 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What was written; None if nothing was. A damaged file is warned of, removed, and counts as nothing."""
+    """What was written; None if nothing was.
+
+    A damaged file is warned of, put aside, and counts as nothing. Raises OSError if the disk does not answer.
+    """
     if not path.is_file():
         return None
     try:
         # Tensors, numbers and text alone: no code runs from the file.
         return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
     except Exception as error:  # a damaged file can raise nearly anything from within torch
+        aside = path.with_name(f"{path.name}.unreadable")
+        path.replace(aside)  # and not removed: hours of training, and perhaps memory alone was short
         warnings.warn(
-            f"{path}: an unfinished training that cannot be read ({type(error).__name__}); it begins anew",
+            f"{path}: an unfinished training that cannot be read ({type(error).__name__}); it begins anew. The "
+            f"file is now {aside.name}: delete it, or give it its name back if it is sound",
             stacklevel=2,
         )
-        path.unlink()
         return None

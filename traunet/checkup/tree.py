@@ -195,8 +195,8 @@ def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
     ]
     if other:
         yield (
-            f"odd: {len(other)} subjects have other numbers of labels than DISFA's {published.LENGTH} (SN010: one "
-            f"fewer): {some(other)}; are these all lines, of this data set?"
+            f"odd: not as many labels as DISFA's {published.LENGTH} (SN010: one fewer): {some(other)}; are these "
+            f"all lines, of this data set?"
         )
     width, height, rate = published.VIDEO
     films = [one.film for one in subjects if one.film]
@@ -204,7 +204,7 @@ def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
         film for film in films if (film.width, film.height) != (width, height) or abs(film.fps - rate) > 0.5
     ]:
         yield (
-            f"odd: {len(strange)} videos are not of {width} x {height} at {rate} frames/s, as DISFA's are: "
+            f"odd: videos not of {width} x {height} at {rate} frames/s, as DISFA's are: "
             f"{some([film.path.name for film in strange])}; were they converted? Labels must be of these very "
             f"frames, landmarks in their pixels"
         )

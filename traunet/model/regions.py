@@ -50,7 +50,8 @@ class HardMasks(nn.Module):
                 f"the features are {tuple(features.shape[-2:])} and the masks {tuple(self.masks.shape[-2:])}: "
                 "feed images of the size that the network was built for (AlignConfig.size), or build it anew"
             )
-        return [features * mask for mask in self.masks]
+        # A mask of single precision would make single precision of all that follows.
+        return [features * mask for mask in self.masks.to(features.dtype)]
 
 
 class RegionBranch(nn.Module):
