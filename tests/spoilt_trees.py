@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from chunks import chunks_of, without, write_avi
 from mishaps import Attempt, command, copy, mishap, warned
-from trees import draw, label_file, landmark_file, subject_points, video_file, write_video
+from trees import draw, label_file, landmark_file, spoil_frame, subject_points, video_file, write_video
+
+from traunet.facs import CHIN
 
 TREE = "DISFA"
 ONE = "SN001"
@@ -160,6 +163,23 @@ def a_video_is_cut_short(folder):
 
 
 @mishap(TREE)
+def a_video_lacks_a_frame_in_the_middle(folder):
+    video = video_file(copy("tree", folder), ONE)
+    write_avi(video, without(chunks_of(video), [3]), b"MJPG", 128, 96)
+    return reported(folder)
+
+
+@mishap(TREE, "a frame is damaged in a video whose file does not tell when its frames are shown")
+def cannot_be_numbered(folder):
+    points = subject_points(ONE, 12, 96, 128)
+    images = (draw(number, own, 96, 128) for number, own in enumerate(points, start=1))
+    options = {"g": "12", "bf": "2", "qmin": "0", "qmax": "51", "x264-params": "b-adapt=0:scenecut=0"}
+    video = write_video(video_file(copy("tree", folder), ONE), images, codec="libx264", options=options)
+    spoil_frame(video, 5)
+    return refused(folder)
+
+
+@mishap(TREE)
 def a_video_is_longer_than_its_labels(folder):
     points = subject_points(ONE, 9, 96, 128)
     images = (draw(number, own, 96, 128) for number, own in enumerate(points, start=1))
@@ -238,6 +258,29 @@ def the_landmarks_of_a_frame_are_no_face(folder):
 
 
 @mishap(TREE)
+def the_landmarks_of_a_frame_lie_beside_the_picture(folder):
+    points = subject_points(ONE, 6, 96, 128)[2]
+    points[CHIN] = (-800, 20)
+    return with_landmarks(folder, points)
+
+
+@mishap(TREE)
+def a_landmark_lies_beyond_any_picture(folder):
+    points = subject_points(ONE, 6, 96, 128)[2]
+    points[40] = 2.45e40
+    return with_landmarks(folder, points)
+
+
+@mishap(TREE)
+def landmarks_lie_in_another_subjects_folder(folder):
+    tree = copy("tree", folder)
+    inner = landmark_file(tree, ONE, 1).parent
+    for file in inner.iterdir():
+        file.rename(file.with_name(file.name.replace(ONE, "SN002")))
+    return refused(folder)
+
+
+@mishap(TREE)
 def a_frame_has_two_landmark_files(folder):
     file = landmark_file(copy("tree", folder), ONE, 3)
     file.with_name("l00003_lm.mat").write_bytes(file.read_bytes())
@@ -253,6 +296,12 @@ def other_columns(folder):
 @mishap(TREE, "bad_frames.csv has a range that ends before it begins")
 def backward_range(folder):
     (copy("tree", folder) / "bad_frames.csv").write_text("subject,first,last\nSN001,5,2\n")
+    return refused(folder)
+
+
+@mishap(TREE, "bad_frames.csv calls its subjects otherwise")
+def other_subjects(folder):
+    (copy("tree", folder) / "bad_frames.csv").write_text("subject,first,last\n1,2,5\n")
     return refused(folder)
 
 

@@ -91,7 +91,7 @@ def halve(path: Path) -> None:
     ("spoil", "complaint"),
     [
         (spoil_shape, r"'pts' has the shape \(68, 2\)"),
-        (spoil_values, "holds 132 values that are not finite"),
+        (spoil_values, "holds 132 values that are no place in a picture"),
         (spoil_name, "cannot be read as landmarks"),
         (spoil_kind, "cannot be read as landmarks"),
         (empty, "cannot be read as landmarks"),

@@ -102,6 +102,25 @@ def test_a_log_of_bad_frames_whose_range_runs_backwards_is_an_error(root):
         read_tree(root)
 
 
+@pytest.mark.parametrize("name", ["1", "001", "SN 1", "subject"])
+def test_a_log_of_bad_frames_that_calls_subjects_otherwise_is_an_error(root, name):
+    (root / "bad_frames.csv").write_text(f"subject,first,last\n{name},2,3\n")
+    with pytest.raises(ValueError, match=rf"bad_frames\.csv: '{name.upper()}' is no subject; write them as SN001"):
+        read_tree(root)
+
+
+def test_blanks_and_small_letters_in_a_log_of_bad_frames_do_no_harm(root):
+    (root / "bad_frames.csv").write_text("subject,first,last\n sn001 ,2,3\n")
+    assert trees.usable(read_tree(root), "SN001") == [True, False, False, True, True, True]
+
+
+def test_landmarks_named_after_another_subject_are_an_error(root):
+    file = trees.landmark_file(root, "SN001", 3)
+    file.rename(file.with_name("SN002_0002_lm.mat"))
+    with pytest.raises(ValueError, match=r"SN002_0002_lm\.mat: landmarks of SN002 among those of SN001"):
+        read_tree(root)
+
+
 def test_only_a_tree_with_the_mark_is_called_synthetic(root):
     assert read_tree(root).dataset == "DISFA"
     (root / "SYNTHETIC.json").write_text("{}")

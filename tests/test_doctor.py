@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import chunks
 import numpy as np
 import pytest
 import torch
@@ -188,8 +189,16 @@ def test_other_lengths_sizes_and_rates_than_disfas_are_odd():
     assert videos.startswith("odd: videos not of 1024 x 768 at 20 frames/s, as DISFA's are: SN003.avi, SN005.avi;")
 
 
+def test_frames_that_a_recorder_left_out_are_told_apart_from_damaged_ones(root):
+    video = trees.video_file(root, "SN001")
+    chunks.write_avi(video, chunks.without(chunks.chunks_of(video), [2, 4]), b"MJPG", 128, 96)
+    said = remarks(report(root))
+    assert "LeftVideoSN001_comp.avi: holds nothing for 2 frames: 2, 4" in said
+    assert "do not decode" not in said
+
+
 def test_a_synthetic_tree_may_be_of_any_length_and_size(root):
-    assert "labels than DISFA's" in remarks(report(root))
+    assert "not as many labels as DISFA's" in remarks(report(root))
     (root / "SYNTHETIC.json").write_text("{}")
     assert "DISFA's" not in remarks(report(root))
 

@@ -5,8 +5,10 @@ import multiprocessing
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
+import chunks
 import numpy as np
 import pytest
 import trees
@@ -144,6 +146,31 @@ def test_landmarks_without_extent_are_kept_out_and_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="1 more frames of SN001 are kept out as 'landmarks are no face'"):
         made = prepared(root, tmp_path / "store")
     assert made.frames["reason"].tolist() == ["", "", "", "", "landmarks are no face", ""]
+
+
+@pytest.mark.parametrize(
+    ("chin", "fits"), [((60, 100), True), ((60, 130), False), ((-800, 20), False), ((1e4, 50), False)]
+)
+def test_landmarks_beside_the_picture_are_no_face(tmp_path, chin, fits):
+    """96 x 128 pixels; a chin a little below the picture is one."""
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    points = trees.subject_points("SN001", 6, 96, 128)[4]
+    points[CHIN] = chin
+    trees.write_landmarks(trees.landmark_file(root, "SN001", 5), points)
+    with nullcontext() if fits else pytest.warns(UserWarning, match="kept out as 'landmarks are no face'"):
+        made = prepared(root, tmp_path / "store")
+    assert made.frames["usable"].tolist() == [True, True, True, True, fits, True]
+
+
+def test_a_frame_that_the_recorder_left_out_moves_no_other(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    video = trees.video_file(root, "SN001")
+    chunks.write_avi(video, chunks.without(chunks.chunks_of(video), [3]), b"MJPG", 128, 96)
+    with pytest.warns(UserWarning, match="1 more frames of SN001 are kept out as 'not decodable'"):
+        made = prepared(root, tmp_path / "store")
+    assert made.frames["reason"].tolist() == ["", "", "not decodable", "", "", ""]
+    for row in made.usable:
+        assert np.median(made.image(row)) == pytest.approx(trees.grey_of(row + 1), abs=4)
 
 
 def test_a_tree_without_a_usable_frame_makes_no_store(tmp_path):

@@ -1,7 +1,10 @@
 """A video that is divided shows, stretch by stretch, the very frames that it shows in one go."""
 
+import shutil
 from functools import partial
+from pathlib import Path
 
+import chunks
 import numpy as np
 import pytest
 import trees
@@ -19,6 +22,12 @@ CODECS = [
 ]
 
 
+COUNTED = [  # FFmpeg numbers the packets of an AVI file in the file's order, and frames are shown in another
+    ("v.avi", "libx264", {"g": "12", "bf": "2", "qmin": "0", "qmax": "51", "x264-params": "b-adapt=0:scenecut=0"}),
+    ("packed.avi", "mpeg4", {"g": "6", "bf": "1"}),
+]
+
+
 @pytest.fixture(scope="module")
 def images() -> list[np.ndarray]:
     grain = np.random.default_rng(0).integers(-9, 10, (40, 48, 64, 3))
@@ -27,6 +36,84 @@ def images() -> list[np.ndarray]:
 
 def shown(stretch) -> dict[int, bytes]:
     return {number: frame.to_ndarray().tobytes() for number, frame in numbered(stretch)}
+
+
+def write(path: Path, images, codec: str, options: dict) -> Path:
+    video = trees.write_video(path, images, codec=codec, options=options)
+    return chunks.write_avi(path, chunks.packed(video), b"DIVX", 64, 48) if path.stem == "packed" else video
+
+
+def seen(frame) -> float:
+    """The background by which a frame is recognised."""
+    return float(np.median(frame.to_ndarray(format="rgb24")))
+
+
+@pytest.mark.parametrize(("name", "codec", "options"), CODECS + COUNTED)
+def test_every_frame_has_the_number_that_a_player_shows_it_at(tmp_path, images, name, codec, options):
+    video = write(tmp_path / name, images, codec, options)
+    grey = {number: seen(frame) for number, frame in numbered(whole(video))}
+    assert list(grey) == list(range(1, 41))
+    assert list(grey.values()) == pytest.approx([trees.grey_of(number) for number in grey], abs=4)
+    assert count_frames(video) == 40
+
+
+@pytest.mark.parametrize(("name", "codec", "options"), COUNTED)
+def test_damage_that_leaves_no_way_to_number_the_frames_behind_is_refused(tmp_path, images, name, codec, options):
+    video = write(tmp_path / name, images, codec, options)
+    assert [stretch.frames for stretch in divide(video, 5)] == [40]
+    trees.spoil_frame(video, 14)
+    with pytest.raises(ValueError, match=rf"{name}: a frame behind \d+ does not decode.*copy the video again"):
+        list(numbered(whole(video)))
+
+
+def test_frames_that_a_recorder_left_out_keep_their_numbers(tmp_path, images):
+    written = trees.write_video(tmp_path / "v.avi", images)
+    gone = (7, 20, 21)
+    video = chunks.write_avi(
+        tmp_path / "gaps.avi", chunks.without(chunks.chunks_of(written), gone), b"MJPG", 64, 48
+    )
+    grey = {number: seen(frame) for stretch in divide(video, 5) for number, frame in numbered(stretch)}
+    assert sorted(set(range(1, 41)) - set(grey)) == list(gone)
+    assert list(grey.values()) == pytest.approx([trees.grey_of(number) for number in grey], abs=4)
+    assert count_frames(video) == 40
+    assert whole(video).left_out == list(gone)
+
+
+def test_uneven_times_are_no_frames_left_out():
+    assert video_module._by_time([0, 33, 67, 100, 133]) == [1, 2, 3, 4, 5]
+    assert video_module._by_time([0, 40, 20]) == [1, 3, 2]
+    assert video_module._by_time([*range(0, 200, 10), 5000]) == list(range(1, 22))
+    assert video_module._by_time([]) == video_module._by_time([0, 0]) == video_module._by_time([None]) == []
+    assert video_module._by_time([7]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("v.avi", "mpeg4", {"g": "10", "sc_threshold": "1000000000"}),
+        ("v.mp4", "libx264", {"g": "10", "bf": "0", "sc_threshold": "0", "qmin": "0", "qmax": "51"}),
+        ("v.mkv", "libx264", {"g": "10", "bf": "2", "sc_threshold": "0", "x264-params": "open-gop=1"}),
+    ],
+)
+def test_what_is_predicted_from_a_damaged_frame_is_damaged(tmp_path, name, codec, options):
+    """Up to the next key frame, even if the decoder says nothing: it goes on from a wrong picture."""
+    grain = np.random.default_rng(0).integers(0, 256, (48, 150, 3), dtype=np.uint8)
+    images = [np.ascontiguousarray(grain[:, number : number + 64]) for number in range(40)]  # it moves
+    video = trees.write_video(tmp_path / name, images, codec=codec, options=options)
+    sound = shown(whole(video))
+    trees.spoil_frame(video, 14)
+    left = shown(whole(video))
+    assert left.items() <= sound.items()
+    assert 4 <= len(sound) - len(left) <= 12
+    assert {*range(1, 10), *range(24, 41)} <= left.keys()
+
+
+def test_a_path_with_a_colon_is_no_protocol(tmp_path, images, monkeypatch):
+    trees.write_video(tmp_path / "plain.avi", images)
+    for name in ("take 12:30.avi", "concat:a.avi", "file:b.avi", "50%20.avi"):
+        shutil.copy(tmp_path / "plain.avi", tmp_path / name)
+        monkeypatch.chdir(tmp_path)
+        assert count_frames(Path(name)) == 40
 
 
 @pytest.mark.parametrize(("name", "codec", "options"), CODECS)

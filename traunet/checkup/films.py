@@ -13,8 +13,8 @@ from traunet.data.video import numbered, opened, whole
 class Film:
     """What a video holds; frames count from 1.
 
-    `promised` is the header's number of frames (0 if it gives none), `stored` how many the file has bytes of,
-    `damaged` those that cannot be decoded.
+    `promised` is the header's number of frames (0 if it gives none), `stored` how many the file goes through,
+    `damaged` those that cannot be decoded, `left_out` those that the recorder wrote nothing of.
     """
 
     path: Path
@@ -25,10 +25,11 @@ class Film:
     promised: int
     stored: int
     damaged: tuple[int, ...]
+    left_out: tuple[int, ...] = ()
 
     @property
     def decoded(self) -> int:
-        return self.stored - len(self.damaged)
+        return self.stored - len(self.damaged) - len(self.left_out)
 
     @property
     def lost(self) -> int:
@@ -50,8 +51,11 @@ def watch(video: Path, wanted: Collection[int] = (), see: Watcher | None = None)
         sound.add(number)
         if see and number in wanted:
             see(number, frame.to_ndarray(format="rgb24"))
-    damaged = tuple(number for number in range(1, stretch.frames + 1) if number not in sound)
+    left_out = tuple(stretch.left_out)
+    damaged = tuple(sorted(set(range(1, stretch.frames + 1)) - sound - set(left_out)))
     with opened(video) as container:
         stream = container.streams.video[0]
         about = (stream.width, stream.height, float(stream.average_rate or 0), stream.codec_context.name)
-        return Film(video, *about, promised=stream.frames, stored=stretch.frames, damaged=damaged)
+        return Film(
+            video, *about, promised=stream.frames, stored=stretch.frames, damaged=damaged, left_out=left_out
+        )

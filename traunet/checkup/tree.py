@@ -216,6 +216,11 @@ def _film_complaints(one: Examined) -> Iterator[str]:
         return
     if film.damaged:
         yield f"odd: {film.path}: {len(film.damaged)} frames do not decode: {ranges(film.damaged)}; copy it again"
+    if film.left_out:
+        yield (
+            f"odd: {film.path}: holds nothing for {len(film.left_out)} frames: {ranges(film.left_out)}, as of a "
+            f"recorder that fell behind; they are kept out, and the others keep their numbers"
+        )
     if film.lost:
         yield (
             f"odd: {film.path}: does not decode to its end: {film.promised} frames are promised, "

@@ -15,11 +15,24 @@ from traunet.facs import CHIN, NOSE_ROOT, NOSE_TIP
 
 MIN_FACE = 1.0  # source pixels from the nose's midpoint to the chin, below which there is no face to align
 
+BEYOND = 0.25  # of the picture's side
+
 
 def can_align(landmarks: np.ndarray) -> np.ndarray:
     """Whether the two points that fix the transformation are there and apart: (..., 66, 2) -> (...) bool."""
     reach = np.linalg.norm(landmarks[..., CHIN, :] - nose_midpoint(landmarks), axis=-1)
     return np.nan_to_num(reach, nan=0.0) >= MIN_FACE
+
+
+def lies_in(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Whether the two points lie in a picture of this size, the chin perhaps below: (..., 66, 2) -> (...) bool.
+
+    Where they do not, an aligned view would show next to nothing of the picture.
+    """
+    size = np.array([width, height])
+    nose, chin = nose_midpoint(landmarks), landmarks[..., CHIN, :]
+    inside = (nose >= -0.5) & (nose <= size - 0.5) & (chin >= -size * BEYOND) & (chin <= size * (1 + BEYOND))
+    return inside.all(axis=-1)
 
 
 def nose_midpoint(landmarks: np.ndarray) -> np.ndarray:

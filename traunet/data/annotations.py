@@ -15,6 +15,7 @@ DAMAGED_LANDMARKS = "damaged landmarks"
 TOLERATED_FILES = 1
 # Bytes; a file of 66 points takes 1,240, and a small compressed one could unpack into gigabytes.
 LARGEST_FILE = 2**16
+FARTHEST = 1e5  # pixels from the corner; no picture is so large
 
 
 def find(folder: Path, pattern: str) -> Path | None:
@@ -104,6 +105,11 @@ def landmark_files(folder: Path, subject: str) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for path in sorted(inner.iterdir()):
         frame = frame_of(path.name)
+        owner = re.match(r"(?i)sn(\d+)_", path.name)
+        if frame is not None and owner and int(owner[1]) != int(subject[2:]):
+            raise ValueError(
+                f"{path}: landmarks of SN{owner[1]} among those of {subject}; move them to their folder"
+            )
         if frame is not None and files.setdefault(frame, path) != path:
             raise ValueError(f"{path}: a second file for frame {frame}, beside {files[frame].name}; remove one")
     if not files:
@@ -173,6 +179,7 @@ def _read_points(path: Path) -> np.ndarray:
         raise ValueError(f"{path}: cannot be read as landmarks ({type(error).__name__}: {error})") from error
     if points.shape != (N_LANDMARKS, 2):
         raise ValueError(f"{path}: 'pts' has the shape {points.shape}, not ({N_LANDMARKS}, 2)")
-    if not np.isfinite(points).all():
-        raise ValueError(f"{path}: 'pts' holds {int((~np.isfinite(points)).sum())} values that are not finite")
+    absurd = ~(np.abs(points) < FARTHEST)  # of what is not finite, too
+    if absurd.any():
+        raise ValueError(f"{path}: 'pts' holds {int(absurd.sum())} values that are no place in a picture")
     return points

@@ -17,6 +17,7 @@ from traunet.data.annotations import find, read_labels, read_landmarks
 from traunet.data.video import count_frames
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
+# Decision: frames marked bad are neither trained on nor scored; the other reading scores all frames.
 BAD_FRAMES: dict[str, tuple[tuple[int, int], ...]] = {
     "SN001": ((398, 420), (3190, 3243)),
     "SN002": ((800, 826),),
@@ -226,15 +227,18 @@ def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
     if path is None:
         return {subject: list(ranges) for subject, ranges in BAD_FRAMES.items()}
     try:
-        log = pd.read_csv(path, dtype={"first": "int64", "last": "int64"})
-        subjects, first, last = (log[name].to_numpy() for name in ("subject", "first", "last"))
+        log = pd.read_csv(path, dtype={"subject": "str", "first": "int64", "last": "int64"})
+        first, last = (log[name].to_numpy() for name in ("first", "last"))
+        subjects = log["subject"].fillna("").str.strip().str.upper()
     except (ValueError, KeyError) as error:
         raise ValueError(
             f"{path}: must have the columns subject, first, last, with whole numbers ({error})"
         ) from error
     if ((first < 1) | (last < first)).any():
         raise ValueError(f"{path}: every range must have 1 <= first <= last; correct the file")
+    if strange := sorted(set(subjects[~subjects.str.fullmatch(r"SN\d+")])):
+        raise ValueError(f"{path}: {strange[0]!r} is no subject; write them as SN001, SN002, …")
     ranges: dict[str, list[tuple[int, int]]] = {}
     for subject, *ends in zip(subjects, first.tolist(), last.tolist(), strict=True):
-        ranges.setdefault(str(subject).upper(), []).append((ends[0], ends[1]))
+        ranges.setdefault(subject, []).append((ends[0], ends[1]))
     return ranges

@@ -17,13 +17,13 @@ import simplejpeg
 
 import traunet
 from traunet.config import AlignConfig
-from traunet.data.align import can_align, face_transform, transform_points
+from traunet.data.align import can_align, face_transform, lies_in, transform_points
 from traunet.data.aligning import Part, Task, align_parts
 from traunet.data.disfa import NOT_DECODABLE, Tree, count_reasons
 from traunet.data.progress import Progress
 from traunet.data.store import FRAMES, IMAGES, LANDMARKS, MANIFEST, AlignedStore
 from traunet.data.unfinished import NEW, Unfinished, unfinished
-from traunet.data.video import divide, no_frame
+from traunet.data.video import divide, frame_shape, no_frame
 
 NO_FACE = "landmarks are no face"
 Tasks = dict[str, list[Task]]  # of each subject, in the order of the frames
@@ -98,7 +98,8 @@ def _align(tree: Tree, config: AlignConfig, work: Unfinished, workers: int | Non
 def _tasks(tree: Tree, subject: str, config: AlignConfig, work: Unfinished) -> list[Task]:
     """The stretches of a subject's video, as far as there are labels."""
     matrices = np.full((len(tree.landmarks[subject]), 2, 3), np.nan)
-    wanted = _wanted(tree, subject)
+    shape = frame_shape(tree.videos[subject])
+    wanted = _usable(tree, subject) & can_align(tree.landmarks[subject]) & lies_in(tree.landmarks[subject], *shape)
     matrices[wanted] = face_transform(tree.landmarks[subject][wanted], config)
     labelled = [stretch for stretch in divide(tree.videos[subject]) if stretch.first <= len(wanted)]
     starts = [stretch.first - 1 for stretch in labelled]
@@ -109,21 +110,30 @@ def _tasks(tree: Tree, subject: str, config: AlignConfig, work: Unfinished) -> l
     ]
 
 
-def _wanted(tree: Tree, subject: str) -> np.ndarray:
-    usable = tree.frames.loc[tree.frames["subject"] == subject, "usable"].to_numpy(dtype=bool)
-    return usable & can_align(tree.landmarks[subject])
+def _usable(tree: Tree, subject: str) -> np.ndarray:
+    return tree.frames.loc[tree.frames["subject"] == subject, "usable"].to_numpy(dtype=bool)
+
+
+def _wanted(tree: Tree, tasks: Tasks) -> dict[str, np.ndarray]:
+    """Of which labelled frames of each subject a picture was wanted: (frames,) bool; a video may end before."""
+    wanted = {subject: np.zeros(len(tree.landmarks[subject]), dtype=bool) for subject in tasks}
+    for subject, own in tasks.items():
+        told = [row for task in own for row in task.wanted]
+        wanted[subject][: len(told)] = told
+    return wanted
 
 
 def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
+    wanted = _wanted(tree, tasks)
     parts = {subject: [Part.of(task) for task in own] for subject, own in tasks.items()}
     lengths = {subject: _lengths(tree, subject, own) for subject, own in parts.items()}
     for subject, own in parts.items():
-        if lengths[subject].any() or not _wanted(tree, subject).any():
+        if lengths[subject].any() or not wanted[subject].any():
             continue
         if not any(part.decoded for part in own):
             raise no_frame(tree.videos[subject])
     every = np.concatenate(list(lengths.values()))
-    frames = _judged(tree, every > 0)
+    frames = _judged(tree, np.concatenate(list(wanted.values())), every > 0)
     if not every.any():
         counts = count_reasons(frames).loc["all"].to_dict()
         told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
@@ -182,9 +192,8 @@ def _provenance(folder: Path, tree: Tree, config: AlignConfig, frames: pd.DataFr
     }
 
 
-def _judged(tree: Tree, stored: np.ndarray) -> pd.DataFrame:
+def _judged(tree: Tree, wanted: np.ndarray, stored: np.ndarray) -> pd.DataFrame:
     """The tree's frames, with those that turned out unusable on the way marked as such."""
-    wanted = np.concatenate([_wanted(tree, subject) for subject in tree.subjects])
     usable = tree.frames["usable"].to_numpy(dtype=bool)
     reason = tree.frames["reason"].to_numpy(dtype=object).copy()
     reason[usable & ~wanted] = NO_FACE

@@ -1,6 +1,5 @@
 """Videos, frame by frame: one thread, one frame in memory at a time, and no frame lost from the count."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -11,6 +10,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
+# So many of a video's frames, or this share, are taken for left out by the recorder; of more, its times are uneven.
+FEW, GAPS = 3, 0.1
 STRETCH = 500  # frames that are decoded in one go when a video is divided; a second or two of work
 
 
@@ -23,15 +24,15 @@ class Stretch(NamedTuple):
     video: Path
     packet: int  # the first packet, from 0
     times: tuple[int | None, ...]  # presentation times of the packets, in the file's order; None: it does not tell
+    numbers: tuple[int, ...]  # of the packets' frames, from 1 in the whole video; empty: only counting tells them
     first: int  # number of the first frame, from 1
     frames: int
 
     @property
-    def shown(self) -> list[int]:
-        """The times of its frames, in order; empty if the file does not tell them."""
-        told = sorted(time for time in self.times if time is not None)
-        begin = bisect_left(told, self.times[0] or 0) if self.packet else 0
-        return told[begin:][: self.frames]
+    def left_out(self) -> list[int]:
+        """Numbers of frames that the recorder left out: the file holds nothing at their times."""
+        there = set(self.numbers)
+        return [number for number in range(1, self.frames + 1) if number not in there] if there else []
 
 
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
@@ -47,7 +48,7 @@ def opened(video: Path):
     if not video.is_file():
         raise FileNotFoundError(f"{video}: no such video; restore the file or correct the path")
     try:
-        container = av.open(str(video), options={"format_whitelist": FORMATS})
+        container = av.open(f"file:{video.resolve()}", options={"format_whitelist": FORMATS})
     except (FFmpegError, OSError) as error:
         raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
     with container:
@@ -66,16 +67,34 @@ def _packets(container) -> Iterator[av.Packet]:
     return (packet for packet in container.demux(container.streams.video[0]) if packet.size)
 
 
-def _index(video: Path) -> tuple[list[int | None], list[bool]]:
-    """Time of every packet, and whether it is a key frame: read without decoding."""
+class _Index(NamedTuple):
+    times: list[int | None]  # presentation time of every packet, in the file's order
+    keys: list[bool]  # whether it is a key frame
+    reorders: bool  # whether the decoder may show frames in another order than the file's
+
+
+def _index(video: Path) -> _Index:
+    """What a file tells of its packets: read without decoding."""
     with opened(video) as container:
         told = [(packet.pts, packet.is_keyframe) for packet in _packets(container)]
-    return [time for time, _ in told], [key for _, key in told]
+        reorders = container.streams.video[0].codec_context.has_b_frames
+    return _Index([time for time, _ in told], [key for _, key in told], bool(reorders))
+
+
+def frame_shape(video: Path) -> tuple[int, int]:
+    """Height and width of its frames in pixels, as the file tells them."""
+    with opened(video) as container:
+        stream = container.streams.video[0]
+        return stream.height, stream.width
 
 
 def count_frames(video: Path) -> int:
-    """How many frames the file really holds; a truncated file's header still promises all of them."""
-    return len(_index(video)[0])
+    """How many frames the file really holds, those that a recorder left out included.
+
+    A truncated file's header still promises all of them.
+    """
+    times = _index(video).times
+    return max(_by_time(times), default=len(times))
 
 
 def whole(video: Path) -> Stretch:
@@ -86,25 +105,55 @@ def whole(video: Path) -> Stretch:
 def divide(video: Path, length: int | None = STRETCH) -> list[Stretch]:
     """Cut a video at key frames into stretches of at least `length` frames but for the last; None: one stretch.
 
-    A video that does not tell its times, or the same time twice, is not divided.
+    A video that does not tell its times, or tells them wrong, is not divided.
     """
-    times, keys = _index(video)
-    cuts = [0] if length is None else _spaced(_clean_cuts(times, keys), length)
-    if cuts == [0]:
-        return [Stretch(video, 0, tuple(times), 1, len(times))]
-    ranked = np.argsort(np.argsort(np.array(times, dtype=np.int64)))  # of each packet's frame in the order of time
-    begins = [0, *(int(ranked[cut]) for cut in cuts[1:]), len(times)]
+    index = _index(video)
+    numbers = _by_time(index.times) if _are_true(video, index) else []
+    total = max(numbers, default=len(index.times))
+    cuts = [0] if length is None or not numbers else _spaced(_clean_cuts(index.times, index.keys), length)
+    begins = [0, *(numbers[cut] - 1 for cut in cuts[1:]), total]
     made = []
     for cut, begin, end in zip(cuts, begins, begins[1:], strict=False):
-        stop = int(np.flatnonzero(ranked < end)[-1]) + 1
-        made.append(Stretch(video, cut, tuple(times[cut:stop]), begin + 1, end - begin))
+        stop = max((packet + 1 for packet, number in enumerate(numbers) if number <= end), default=total)
+        part = slice(cut, stop)
+        made.append(Stretch(video, cut, tuple(index.times[part]), tuple(numbers[part]), begin + 1, end - begin))
     return made
+
+
+def _by_time(times: list[int | None]) -> list[int]:
+    """The number of each packet's frame, from 1, by its time; empty where times are missing or there twice.
+
+    Where times go by even steps but for a few gaps, as those of an AVI file do, a gap is a frame that the recorder
+    left out: players show the one before again. It keeps its number, or all labels behind it would be a frame off.
+    """
+    if not times or None in times or len(set(times)) < len(times):
+        return []
+    shown = np.array(times, dtype=np.int64)
+    steps = np.diff(np.sort(shown))
+    step = int(steps.min(initial=1 << 62))
+    even = (shown - shown.min()) // step + 1
+    if len(steps) and not (steps % step).any() and even.max() - len(times) <= max(FEW, GAPS * len(times)):
+        return even.tolist()
+    return (1 + np.argsort(np.argsort(shown))).tolist()
+
+
+def _are_true(video: Path, index: _Index) -> bool:
+    """Whether frames come out of the decoder in the order of the packets' times.
+
+    An AVI file has no times, and FFmpeg counts packets instead. That is wrong of frames that the file holds in
+    another order than they are shown in: H.264 with B-frames, or MPEG-4 whose packets hold two frames. Only
+    decoding tells; it is asked where frames may be reordered and the times know nothing of it.
+    """
+    told = [time for time in index.times if time is not None]
+    if not index.reorders or len(told) < len(index.times) or told != sorted(told):
+        return True
+    every = Stretch(video, 0, tuple(index.times), (), 1, len(index.times))
+    shown = [frame.pts for frame in _decoded(every) if frame is not None]
+    return None not in shown and shown == sorted(shown)
 
 
 def _clean_cuts(times: list[int | None], keys: list[bool]) -> list[int]:
     """The key frames that all packets before them in the file precede in time as well."""
-    if None in times or len(set(times)) < len(times):
-        return []
     shown = np.array(times, dtype=np.int64)
     return (
         1 + np.flatnonzero((np.maximum.accumulate(shown)[:-1] < shown[1:]) & np.array(keys[1:], bool))
@@ -120,34 +169,75 @@ def _spaced(cuts: list[int], length: int) -> list[int]:
 
 
 def numbered(stretch: Stretch) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Yield (frame number from 1, decoded frame); a damaged frame is left out but keeps its number."""
-    shown, last = stretch.shown, stretch.first - 1
+    """Yield (frame number from 1, decoded frame); a damaged frame is left out but keeps its number.
+
+    Raises ValueError where a damaged frame leaves no way to number those behind it.
+    """
+    known, last = dict(zip(stretch.times, stretch.numbers, strict=False)), stretch.first - 1
     for frame in _decoded(stretch):
-        rank = bisect_left(shown, frame.pts) if shown and frame.pts is not None else None
-        if rank is not None and rank < len(shown) and shown[rank] == frame.pts:
-            last = stretch.first + rank
-        elif rank in (0, len(shown)) and stretch.frames < len(stretch.times):
-            continue  # of the stretch before or after
-        else:
-            last += 1
-        yield last, frame
+        if frame is None:
+            if not known:
+                raise ValueError(
+                    f"{stretch.video}: a frame behind {last} does not decode, and the file does not tell the "
+                    "times of its frames, so that those behind cannot be numbered; copy the video again"
+                )
+            continue
+        last = known.get(frame.pts, last + 1)
+        if stretch.first <= last < stretch.first + stretch.frames:  # else it is of the stretch before or after
+            yield last, frame
 
 
 def all_before(stretch: Stretch) -> Stretch:
     """The stretch that ends where this one does and starts with the video."""
-    times = _index(stretch.video)[0][: stretch.packet] + list(stretch.times)
-    return Stretch(stretch.video, 0, tuple(times), 1, stretch.first + stretch.frames - 1)
+    times = _index(stretch.video).times
+    numbers = (*_by_time(times)[: stretch.packet], *stretch.numbers)
+    before = (*times[: stretch.packet], *stretch.times)
+    return Stretch(stretch.video, 0, before, numbers, 1, stretch.first + stretch.frames - 1)
 
 
-def _decoded(stretch: Stretch) -> Iterator[av.VideoFrame]:
-    """Yield the sound frames of the packets of a stretch, in the order of time."""
+def _decoded(stretch: Stretch) -> Iterator[av.VideoFrame | None]:
+    """Yield the frames of the packets of a stretch, in the order of time; None for each that is not sound."""
+    damage = _Damage()
     with opened(stretch.video) as container:
         for packet in chain(_sought(container, stretch), [None]):
+            if packet is not None:
+                damage.pass_on(packet)
             try:
                 frames = container.streams.video[0].decode(packet)
             except FFmpegError:
+                damage.begin(packet.pts if packet is not None else None)
+                yield None
                 continue
-            yield from (frame for frame in frames if not frame.is_corrupt)
+            for frame in frames:
+                if frame.is_corrupt:
+                    damage.begin(frame.pts)
+                yield None if frame.is_corrupt or frame.pts in damage.spoilt else frame
+
+
+class _Damage:
+    """Which frames to distrust: a damaged one, and up to the next key frame all that may be predicted from it."""
+
+    def __init__(self):
+        self.spoilt: set[int | None] = set()  # times of the packets
+        self.since_key: list[int | None] = []
+        self.spreads = self.spread_before = False
+
+    def pass_on(self, packet: av.Packet) -> None:
+        """The decoder is about to get this packet."""
+        if packet.is_keyframe:
+            self.since_key, self.spreads, self.spread_before = [], False, self.spreads
+        self.since_key.append(packet.pts)
+        # Frames that are shown before a key frame, but lie behind it, are predicted from those before it as well.
+        leads = packet.pts is not None and self.since_key[0] is not None and packet.pts < self.since_key[0]
+        if self.spreads or (self.spread_before and leads):
+            self.spoilt.add(packet.pts)
+
+    def begin(self, time: int | None) -> None:
+        """The frame of this time is damaged."""
+        self.spoilt.add(time)
+        if time in self.since_key:
+            self.spreads = True
+            self.spoilt.update(self.since_key[self.since_key.index(time) :])
 
 
 def _sought(container, stretch: Stretch) -> Iterator[av.Packet]:
