@@ -26,6 +26,9 @@ endif
 ON = $(if $(MACHINES),--machines "$(MACHINES)")
 OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
+# A path as it is seen from anywhere, with blanks in it or not.
+absolute = $(if $(1),$$($(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(1)"))
+
 .PHONY: book pdf plan test bench check format lab lock clean
 
 book: $(READY)
@@ -54,7 +57,8 @@ format: $(READY)
 	$(PYTHON) -m ruff check --fix .
 
 lab: $(READY)
-	TRAUNET_DISFA="$(abspath $(DISFA))" TRAUNET_WEIGHTS="$(abspath $(WEIGHTS))" $(PYTHON) -m jupyter lab notebooks
+	TRAUNET_DISFA="$(call absolute,$(DISFA))" TRAUNET_WEIGHTS="$(call absolute,$(WEIGHTS))" \
+	    $(PYTHON) -m jupyter lab notebooks
 
 clean:
 	rm -rf build .snakemake
@@ -65,8 +69,8 @@ clean:
 	@sh .ci/setup $(SYSTEM_PYTHON)
 	@touch $@
 
-# The versions at hand stay unless requirements.in forbids them; `rm requirements.lock` first to take the newest.
+# The versions at hand stay unless requirements.in forbids them; `make lock NEWEST=1` takes the newest.
 lock: $(READY)
 	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile requirements.in --universal --python-version 3.11.0 --generate-hashes \
-	    --no-header --no-annotate --output-file requirements.lock
+	    --no-header --no-annotate $(if $(NEWEST),--upgrade) --output-file requirements.lock

@@ -46,7 +46,7 @@ def job(command, mark=True, gpu=False):
     Snakemake removes the log of an earlier attempt. A second name keeps it, however that attempt ended: `.before`.
     """
     finish = "--done {output:q}" if mark else ""
-    own = f'"{sys.executable}" -m traunet.gpus {{resources.gpu}}' if gpu else ""
+    own = f'"{sys.executable}" -m traunet.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
     call = f'{own} "{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
     keep = "mv -f {log:q}.last {log:q}.before 2> /dev/null || :; : > {log:q}; ln -f {log:q} {log:q}.last || :"
     return f"{keep}; if {call} >> {{log:q}} 2>&1; then tail -n 1 {{log:q}}; else tail -n 40 {{log:q}}; exit 1; fi"
@@ -119,7 +119,7 @@ rule synth:
         mem_mb=gigabytes(16),
         runtime=480,  # minutes
     shell:
-        job("synth")
+        job("synth --workers {threads}")
 
 
 rule prepare:
@@ -136,7 +136,7 @@ rule prepare:
         mem_mb=gigabytes(16),
         runtime=480,  # minutes
     shell:
-        job("prepare")
+        job("prepare --workers {threads}")
 
 
 rule pretrain:

@@ -35,6 +35,18 @@ def a_text(folder):
 
 
 @mishap(MEDIA)
+def a_text_that_begins_like_a_picture(folder):
+    (folder / "subjects.txt").write_text("P5 was the fifth subject\n")
+    return predicted(folder, "subjects.txt")
+
+
+@mishap(MEDIA)
+def grey_values_whose_white_is_unknown(folder):
+    Image.fromarray(np.zeros((9, 9), np.float32)).save(folder / "face.tif")
+    return predicted(folder, "face.tif")
+
+
+@mishap(MEDIA)
 def a_format_that_is_not_read(folder):
     (folder / "face.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(999))
     return predicted(folder, "face.heic")

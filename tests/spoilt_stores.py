@@ -59,6 +59,28 @@ def its_table_is_damaged(folder):
 
 
 @mishap(STORE)
+def one_bit_of_its_table_flipped(folder):
+    table = copy("store", folder) / "frames.parquet"
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 1
+    table.write_bytes(content)
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def its_landmarks_are_damaged(folder):
+    landmarks = copy("store", folder) / "landmarks.npy"
+    landmarks.write_bytes(bytes(landmarks.stat().st_size))
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
+def an_older_version_made_it(folder):
+    change(copy("store", folder) / "manifest.json", sha256=None)
+    return trained(folder, folder / "store")
+
+
+@mishap(STORE)
 def its_manifest_is_cut_short(folder):
     manifest = copy("store", folder) / "manifest.json"
     manifest.write_text(manifest.read_text()[:100])

@@ -272,7 +272,7 @@ def a_landmark_lies_beyond_any_picture(folder):
 
 
 @mishap(TREE)
-def landmarks_lie_in_another_subjects_folder(folder):
+def landmarks_lie_in_the_folder_of_another_subject(folder):
     tree = copy("tree", folder)
     inner = landmark_file(tree, ONE, 1).parent
     for file in inner.iterdir():

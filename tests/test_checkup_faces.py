@@ -7,6 +7,8 @@ import trees
 from traunet.checkup.faces import Sample, Sightings, errors, in_a_face, median, mirror_points
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import Shift, explanation, shift, twins
+from traunet.checkup.subject import Examined
+from traunet.checkup.tree import face_lines
 from traunet.facs import FLIP
 from traunet.landmarks import Box, Face
 
@@ -153,3 +155,30 @@ def test_where_counting_begins_is_left_open_when_it_cannot_be_told():
     assert Origin(0.0, 0.5, 27).first_pixel is None  # too uncertain
     assert Origin(0.0, 0.1, 3).first_pixel is None  # too few
     assert measure_origin([]).first_pixel is None
+
+
+def examined(subject: str, seed: int, faceless: bool = False) -> Examined:
+    truth = head(seed)
+    sample = Sample.of(truth)
+    sightings = seen(truth, sample, seed)
+    if faceless:
+        sightings.faces, sightings.mirrored = {number: [] for number in sightings.faces}, {}
+    return Examined(subject, landmarks=truth, sample=sample, sightings=sightings)
+
+
+def test_a_subject_in_whose_video_no_face_is_found_is_named_and_its_frames_are_counted():
+    nobody = examined("SN003", 3, faceless=True)
+    unseen = Examined("SN004", landmarks=head(4), sample=Sample.of(head(4)))  # no video that could be read
+    lines = list(face_lines([examined("SN001", 1), examined("SN002", 2), nobody, unseen]))
+    assert "lies in a face in 24 of 24 sampled frames (12 more show dlib no face)" in lines[0]
+    assert [line for line in lines if line.startswith("odd:")] == [
+        f"odd: SN003: dlib finds no face in any of its {len(nobody.sightings.faces)} sampled frames; is this its "
+        "video of the left camera, upright?"
+    ]
+
+
+def test_where_no_video_shows_a_face_that_is_said_once():
+    lines = list(face_lines([examined("SN001", 1, faceless=True), examined("SN002", 2, faceless=True)]))
+    assert [line[:50] for line in lines if line.startswith("odd:")] == [
+        "odd: dlib finds no face in any sampled frame; are "
+    ]

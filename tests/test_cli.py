@@ -52,6 +52,43 @@ def test_a_tree_is_prepared_into_a_store_of_ones_own(tmp_path, capsys):
     assert AlignedStore.open(tmp_path / "store").size == 64
 
 
+@pytest.fixture
+def counted(monkeypatch) -> list[int | None]:
+    """In how many processes heads are rendered and frames prepared from now on; nothing is made."""
+    made: list[int | None] = []
+
+    def note(*given, workers: int | None = None, **_):
+        made.append(workers)
+        raise ValueError("as far as this goes")
+
+    monkeypatch.setattr("traunet.synth.tree.write_tree", note)
+    monkeypatch.setattr(
+        "traunet.data.preparing.prepare", lambda tree, out, config, workers, **_: note(workers=workers)
+    )
+    return made
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_a_command_starts_as_many_processes_as_it_is_told(tmp_path, counted, out):
+    write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
+    given = ["--profile", "smoke", "--workers", "3"]
+    main(["synth", *([str(tmp_path / "other")] if out else []), *given])
+    main(["prepare", "--disfa", str(tmp_path / "tree"), *(["--out", str(tmp_path / "s")] if out else []), *given])
+    assert counted == [3, 3]
+
+
+def test_the_trunks_heads_are_rendered_on_the_cores_that_train_it(counted):
+    main(["pretrain", "--profile", "smoke", "--threads", "3", "--device", "cpu"])
+    assert counted == [3]
+
+
+@pytest.mark.parametrize("command", ["synth", "prepare"])
+def test_no_processes_at_all_are_refused(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--workers", "0"])
+    assert "argument --workers: 0 is no number of 1 or more" in capsys.readouterr().err
+
+
 def test_a_missing_folder_is_named(tmp_path, capsys):
     assert "nowhere: no such folder" in refused(capsys, "prepare", "--disfa", tmp_path / "nowhere")
 

@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from filelock import FileLock
 
 from traunet import flow
 from traunet.config import SMOKE, VARIANTS
 from traunet.flow import FlowError
+from traunet.locking import alone
 from traunet.sealing import SEAL, seal
 from traunet.workspace import Workspace
 
@@ -69,10 +69,20 @@ def test_the_mark_of_results_is_stale_when_a_file_of_them_was_edited_or_their_no
 def test_two_books_are_not_made_in_one_folder_at_once(workspace):
     workspace.folder.mkdir(parents=True)
     with (
-        FileLock(workspace.folder / ".make-book.lock"),
-        pytest.raises(FlowError, match="another `make book` is at work"),
+        alone(workspace.folder / ".make-book.lock"),
+        pytest.raises(FlowError, match=r"another `make book`.* is at work there"),
     ):
         flow.make_book(workspace)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("jobs:\t5\n\tcores: 1\n", "not plain YAML"), ("", "holds no settings"), ("- jobs\n", "holds no settings")],
+)
+def test_a_slip_in_a_profile_of_ones_own_is_told_in_words(tmp_path, text, said):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match=rf"config\.yaml: {said}"):
+        flow.is_local(flow.find_profile(str(tmp_path)))
 
 
 def test_the_workflow_would_train_every_variant_and_end_with_the_site(tmp_path):

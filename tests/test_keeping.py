@@ -72,6 +72,20 @@ def test_a_listing_sees_every_change_of_a_file(tmp_path):
     assert len(seen) == 2
 
 
+def test_a_listing_looks_into_linked_folders_and_never_goes_round_in_circles(tmp_path):
+    """Videos often lie on another disk."""
+    elsewhere, tree = tmp_path / "elsewhere", tmp_path / "tree"
+    (elsewhere / "deep").mkdir(parents=True)
+    tree.mkdir()
+    (elsewhere / "deep" / "video").write_text("a")
+    (tree / "videos").symlink_to(elsewhere)
+    (elsewhere / "deep" / "back").symlink_to(tree)
+    assert [name for name, *_ in listing(tree)] == ["videos/deep/video"]
+    before = digest(listing(tree))
+    (elsewhere / "deep" / "video").write_text("other")
+    assert digest(listing(tree)) != before
+
+
 def test_digests_do_not_hang_on_the_order_of_keys():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
 

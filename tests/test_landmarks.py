@@ -73,6 +73,11 @@ def test_a_large_picture_is_searched_small_and_fitted_large(finder, portrait, fa
     assert landmark_error((found.landmarks - 1.5) / 4, face.landmarks) < 0.03
 
 
+@pytest.mark.parametrize("shape", [(3, 20000), (20000, 3), (1, 4000), (1, 1)])
+def test_a_strip_of_a_picture_has_no_face(finder, shape):
+    assert finder.faces(np.zeros((*shape, 3), np.uint8)) == []
+
+
 @pytest.mark.parametrize("bad", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32)])
 def test_what_is_no_rgb_picture_is_refused(finder, bad):
     with pytest.raises(ValueError, match="uint8 RGB"):

@@ -1,5 +1,6 @@
 """What a site gives away of the machine that built it is found, and what it may say is not taken for that."""
 
+import dataclasses
 import json
 import re
 import sys
@@ -140,6 +141,18 @@ def test_this_machine_knows_its_folders_and_names(tmp_path, monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: "root")
     monkeypatch.setattr("platform.node", lambda: "vm")
     assert leaks.private_names() == []
+
+
+def test_a_folder_that_the_pages_name_as_an_example_may_be_that_of_this_machine(tmp_path):
+    project, done = write_project(tmp_path / "project"), workspace(tmp_path)
+    page = project / "book" / "intro.md"
+    page.write_text(f"{page.read_text()}\n`make book WEIGHTS={tmp_path}/shared/disfa`\n")
+    weights = tmp_path / "shared" / "disfa"
+    weights.parent.mkdir()
+    weights.touch()
+    given = dataclasses.replace(done, weights=weights)
+    write_executed(given, project / "notebooks" / "01_data.ipynb")
+    assert publish.publish(given, project).is_dir()
 
 
 def test_a_site_that_tells_a_place_is_not_published_and_the_former_one_stays(tmp_path):

@@ -69,11 +69,33 @@ def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_core
         assert ("gpu" in job) == (job["rule"] in ("train", "pretrain"))
 
 
+@pytest.mark.parametrize("machines", CLUSTERS)
+def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(checkout, tmp_path, machines):
+    """As book/machines.md has it for clusters that want another way: no `gpu` asked for must not hide the GPU."""
+    own = tmp_path / machines
+    shutil.copytree(PROJECT / "profiles" / machines, own)
+    text = (own / "config.yaml").read_text()
+    (own / "config.yaml").write_text(text.replace("    gpu: 1\n", '    gres: "gpu:a100:1"\n    gpu: 0\n', 1))
+    done = snakemake(checkout, own, "--dry-run", "-p")
+    assert done.returncode == 0, done.stdout
+    assert "gres=gpu:a100:1" in done.stdout
+    assert "traunet train" in done.stdout
+    assert "traunet.gpus" not in done.stdout
+
+
 def test_here_a_small_training_does_all_folds_on_one_core(checkout):
     done = snakemake(checkout, PROJECT / "profiles" / "local", "--dry-run")
     jobs = {name: job for name, job in plan(done.stdout).items() if job["rule"] == "train"}
     assert set(jobs) == TOGETHER
     assert {job["threads"] for job in jobs.values()} == {"1"}
+
+
+@pytest.mark.parametrize(("machines", "granted"), [("local", 2), ("slurm", 16), ("kubernetes", 16)])
+def test_rendering_and_preparing_start_as_many_processes_as_cores_were_granted(checkout, machines, granted):
+    done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stdout
+    for command in ("synth", "prepare"):
+        assert f"-m traunet {command} --workers {granted} --profile smoke" in done.stdout
 
 
 def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
@@ -108,6 +130,12 @@ def test_only_this_machines_cores_and_gpus_are_counted(tmp_path, monkeypatch):
     assert commands["local"][commands["local"].index("--resources") + 1] == "gpu=2"
     assert commands["local"][commands["local"].index("--cores") + 1] == "4"
     assert not {"--resources", "--cores"} & set(commands["slurm"])
+
+
+def test_without_a_number_the_cores_are_those_that_this_process_was_granted(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "available", lambda: 3)
+    command = flow.snakemake_command(Workspace(SMOKE, tmp_path), PROJECT / "profiles" / "local", None)
+    assert command[command.index("--cores") + 1] == "3"
 
 
 @pytest.mark.parametrize(("machines", "loaded"), [("local", []), ("slurm", ["kubernetes", "slurm"])])

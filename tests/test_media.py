@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -102,6 +103,87 @@ def test_text_is_neither_photograph_nor_video(tmp_path, name):
     (tmp_path / name).write_text("no picture here\n" * 500)
     with pytest.raises(MediaError, match=f"{name}: neither a photograph nor a video"):
         open_media(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["P5", "P6 was the fifth subject", "P5\n64 48\n70000\n", "P6\n-1 x\n255\n"])
+def test_a_text_that_begins_like_a_picture_is_named(tmp_path, text):
+    (tmp_path / "notes.txt").write_text(text)
+    with pytest.raises(MediaError, match=r"notes\.txt: neither a photograph nor a video"):
+        open_media(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("content", [b"P2\n2 1\n255\n1 300\n", b"P1\n2 1\n2 3\n"])
+def test_a_picture_in_letters_with_values_that_cannot_be_is_named(tmp_path, content):
+    (tmp_path / "odd.pgm").write_bytes(content)
+    with pytest.raises(MediaError, match=r"odd\.pgm: the photograph is damaged"):
+        list(open_media(tmp_path / "odd.pgm").pictures())
+
+
+def test_a_picture_whose_head_alone_is_there_is_named(tmp_path):
+    Image.fromarray(pattern(3)).save(tmp_path / "whole.webp", format="WEBP")
+    (tmp_path / "half.webp").write_bytes((tmp_path / "whole.webp").read_bytes()[:40])
+    with pytest.raises(MediaError, match=r"half\.webp: the photograph is damaged"):
+        open_media(tmp_path / "half.webp")
+
+
+RAMP = np.tile(np.arange(256, dtype=np.uint16), (4, 1))
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
+def test_sixteen_bits_of_grey_are_scaled_to_eight(tmp_path, format):
+    Image.fromarray(RAMP * 257).save(tmp_path / "deep", format=format)
+    (picture,) = open_media(tmp_path / "deep").pictures()
+    np.testing.assert_array_equal(picture, np.stack([RAMP] * 3, axis=-1))
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize("maximum", [255, 1023, 65535])
+def test_the_largest_value_of_a_grey_picture_is_white(tmp_path, maximum):
+    values = np.array([0, maximum], ">u2" if maximum > 255 else "u1")
+    (tmp_path / "odd.pgm").write_bytes(b"P5\n2 1\n%d\n" % maximum + values.tobytes())
+    (picture,) = open_media(tmp_path / "odd.pgm").pictures()
+    assert picture.tolist() == [[[0] * 3, [255] * 3]]
+
+
+def test_twelve_bits_of_grey_are_scaled_to_eight(tmp_path):
+    Image.fromarray(RAMP[:, :2]).save(tmp_path / "deep.tif")
+    content = bytearray((tmp_path / "deep.tif").read_bytes())
+    bits, place = (content.index(np.array(tag, "<u2").tobytes()) + 8 for tag in ([258, 3], [273, 4]))
+    content[bits] = 12  # a sample
+    content[content[place] :] = b"\x80\x0f\xff" * 4  # 2048 and 4095, in rows
+    (tmp_path / "deep.tif").write_bytes(content)
+    (picture,) = open_media(tmp_path / "deep.tif").pictures()
+    assert picture[..., 0].tolist() == [[128, 255]] * 4
+
+
+def test_sixteen_bits_of_grey_stand_upright_too(tmp_path):
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    Image.fromarray(RAMP * 257).save(tmp_path / "deep.png", exif=turn)
+    (picture,) = open_media(tmp_path / "deep.png").pictures()
+    np.testing.assert_array_equal(picture[..., 0], np.rot90(RAMP, -1))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_grey_without_a_known_white_is_refused_by_name(tmp_path, kind):
+    Image.fromarray(RAMP.astype(kind)).save(tmp_path / "deep.tif")
+    with pytest.raises(MediaError, match=r"deep\.tif: does not tell which of its values is white"):
+        list(open_media(tmp_path / "deep.tif").pictures())
+
+
+@pytest.mark.parametrize("name", ["take12:30.mp4", "file:x.mp4", "a%20b.mp4", "-x #1?.mp4", "%03d.mp4"])
+def test_a_video_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path(name), [pattern(n) for n in range(3)])
+    assert Path(name).is_file()
+    assert len(list(open_media(Path(name)).pictures())) == 3
+
+
+def test_a_video_that_cannot_be_read_is_named_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("take12:30.avi").write_bytes(b"RIFF")
+    with pytest.raises(MediaError, match=r"^take12:30\.avi: neither a photograph nor a video"):
+        open_media(Path("take12:30.avi"))
 
 
 def test_a_playlist_is_not_followed_to_other_files(tmp_path):

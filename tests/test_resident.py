@@ -108,6 +108,7 @@ def test_the_pictures_of_a_training_make_room_for_the_next(monkeypatch, tmp_path
 
     def noting(*given, **more):
         store = resident(*given, **more)
+        assert isinstance(store, ResidentStore)
         held.append(weakref.ref(store.pictures))
         return store
 

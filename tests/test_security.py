@@ -28,6 +28,7 @@ from traunet.data.annotations import read_landmarks
 from traunet.data.store import AlignedStore
 from traunet.doctor import pins
 from traunet.flow import stale_marks
+from traunet.provenance import file_sha256
 from traunet.workspace import PROJECT
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -141,6 +142,7 @@ def test_landmarks_of_a_store_that_are_a_pickle_are_refused(tmp_path):
     change(
         store / "manifest.json",
         bytes={**manifest["bytes"], "landmarks.npy": (store / "landmarks.npy").stat().st_size},
+        sha256={**manifest["sha256"], "landmarks.npy": file_sha256(store / "landmarks.npy")},
     )
     with pytest.raises(ValueError, match=r"allow_pickle|Python objects"):
         AlignedStore.open(store).landmarks(0)
@@ -235,6 +237,11 @@ def test_a_staged_notebook_cannot_have_the_site_run_it(tmp_path):
         {"text/markdown": "[click](javascript:steal())"},
         {"text/html": "<iframe srcdoc='x'></iframe>"},
         {"image/svg+xml": "<svg onload=steal()></svg>"},
+        {"text/html": "<svg/onload=steal()>"},
+        {"text/html": "<img src='x'onerror=steal()>"},
+        {"text/html": "<a href='java&#115;cript:steal()'>x</a>"},
+        {"text/html": "<a href=' java\nscript:steal()'>x</a>"},
+        {"text/html": "<a href='data:text/html,x'>x</a>"},
         {"application/javascript": "steal()"},
     ],
 )
@@ -280,4 +287,8 @@ def test_every_way_of_installing_goes_through_the_same_two_files():
     environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
     names = [re.split(r"[=<>]", item)[0] for item in environment["dependencies"] if isinstance(item, str)]
     assert set(names) == {"python", "pip", "make", "git"}
-    assert "--require-hashes" in (PROJECT / ".ci" / "setup").read_text()
+    setup = (PROJECT / ".ci" / "setup").read_text()
+    assert "--require-hashes" in setup
+    for line in (*setup.splitlines(), *(PROJECT / ".binder" / "postBuild").read_text().splitlines()):
+        if "--editable ." in line:  # without isolation it is built with what the lock holds, and fetches nothing
+            assert "--no-build-isolation" in line

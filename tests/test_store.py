@@ -19,6 +19,7 @@ from traunet.data.disfa import read_tree
 from traunet.data.preparing import prepare
 from traunet.data.store import AlignedStore
 from traunet.facs import CHIN, DISFA_AUS
+from traunet.provenance import file_sha256
 
 CONFIG = AlignConfig(size=64)
 
@@ -169,7 +170,7 @@ def test_a_frame_that_the_recorder_left_out_moves_no_other(tmp_path):
     with pytest.warns(UserWarning, match="1 more frames of SN001 are kept out as 'not decodable'"):
         made = prepared(root, tmp_path / "store")
     assert made.frames["reason"].tolist() == ["", "", "not decodable", "", "", ""]
-    for row in made.usable:
+    for row in made.usable.tolist():
         assert np.median(made.image(row)) == pytest.approx(trees.grey_of(row + 1), abs=4)
 
 
@@ -226,6 +227,48 @@ def test_a_store_that_lacks_a_file_is_refused(root, tmp_path, name):
     (prepared(root, tmp_path / "store").path / name).unlink()
     with pytest.raises(ValueError, match="the store is damaged"):
         AlignedStore.open(tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["frames.parquet", "landmarks.npy"])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_one_bit_that_flipped_in_a_table_is_noticed(root, tmp_path, name, part):
+    file = prepared(root, tmp_path / "store").path / name
+    content = bytearray(file.read_bytes())
+    content[int(part * len(content))] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}: the store is damaged.*; delete it and prepare it again"):
+        AlignedStore.open(tmp_path / "store")
+
+
+def signed(folder: Path, name: str) -> Path:
+    """Let the manifest vouch for a file as it is now."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"][name] = file_sha256(folder / name)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_table_that_arrow_cannot_read_is_named_and_so_are_landmarks_that_numpy_cannot(root, tmp_path):
+    folder = prepared(root, tmp_path / "store").path
+    table, points = folder / "frames.parquet", folder / "landmarks.npy"
+    content = bytearray(table.read_bytes())
+    content[4:-2000] = bytes(len(content) - 2004)  # the pages; what they mean stands at the end
+    points.write_bytes(bytes(points.stat().st_size))
+    with pytest.raises(ValueError, match=r"landmarks\.npy: the store is damaged"):
+        AlignedStore.open(signed(folder, points.name)).landmarks(0)
+    table.write_bytes(content)
+    with pytest.raises(ValueError, match=r"frames\.parquet: the store is damaged"):
+        AlignedStore.open(signed(folder, table.name))
+
+
+def test_a_store_of_a_version_that_noted_no_hashes_is_refused(root, tmp_path):
+    manifest = prepared(root, tmp_path / "store").path / "manifest.json"
+    older = json.loads(manifest.read_text())
+    del older["sha256"]
+    manifest.write_text(json.dumps(older))
+    with pytest.raises(ValueError, match=r"or of another version .*sha256.*; delete it and prepare it again"):
+        AlignedStore.open(tmp_path / "store")
+    assert prepared(root, tmp_path / "store", replace=True).manifest["sha256"]
 
 
 def test_a_damaged_picture_is_refused(root, tmp_path):

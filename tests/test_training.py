@@ -1,5 +1,6 @@
 import os
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +10,13 @@ from pictures import TINY, PaintedStore
 from torch import nn
 from torch.nn import functional as F
 
+from traunet import gpus
 from traunet.attention import grad_cam
 from traunet.data import folds
 from traunet.facs import AUS
 from traunet.feeding import Draws
 from traunet.loop import Descent
-from traunet.machine import Machine
+from traunet.machine import Machine, unused_gpu
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
 from traunet.training import Selection, WeightedPlan, branch_loss, fit, mean_f1, predict, thinned
@@ -181,6 +183,22 @@ def test_a_network_that_has_answered_can_be_filled_trained_and_looked_into(reduc
     predict(net, STORE, STORE.usable[:2], machine=ONE)  # pyright: ignore
     assert not any(part.is_inference() for part in (*net.parameters(), *net.buffers()))
     assert grad_cam(net, STORE.images(STORE.usable[:1]), "AU12").shape == (1, STORE.size, STORE.size)
+
+
+@pytest.mark.parametrize(
+    ("listed", "cuda", "said"), [(["GPU-a"], "13.0", True), ([], "13.0", False), (["GPU-a"], None, False)]
+)
+def test_a_gpu_that_torch_cannot_use_is_not_passed_over_in_silence(monkeypatch, listed, cuda, said):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(gpus, "here", lambda: listed)
+    unused_gpu.cache_clear()
+    try:
+        with pytest.raises(ValueError, match="update the driver") if said else nullcontext():
+            assert Machine().torch_device().type == "cpu"
+        assert Machine("cpu").torch_device().type == "cpu"
+    finally:
+        unused_gpu.cache_clear()
 
 
 def test_a_machine_of_several_gpus_is_nothing_to_warn_of(monkeypatch):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,8 @@ INJECTED = "injected-parameters"
 KERNEL = {"name": "python3", "language": "python"}  # the one that a notebook may name; it always means this Python
 KEPT = ("kernelspec", "language_info", "traunet")  # of a notebook's metadata: the rest can steer other programs
 # What a browser would run, in what a cell shows; the book's pages need none of it.
-ACTIVE = re.compile(
-    r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE
-)
+ACTIVE = re.compile(r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|javascript:", re.IGNORECASE)
+ACTIVE_ADDRESS = re.compile(r"javascript:|vbscript:|data:text/html", re.IGNORECASE)
 ACTIVE_KINDS = ("javascript", "widget")
 
 
@@ -197,7 +197,29 @@ def _is_active(output: "NotebookNode") -> bool:
     data = output.get("data", {})
     shown = [kind for kind in data if "svg" in kind or (kind.startswith("text/") and kind != "text/plain")]
     active = any(word in kind for kind in data for word in ACTIVE_KINDS)
-    return active or any(ACTIVE.search("".join(data[kind])) for kind in shown)
+    return active or any(map(_runs, ("".join(data[kind]) for kind in shown)))
+
+
+def _runs(text: str) -> bool:
+    """Whether a browser would run something in it; read as a browser reads, whatever its spelling."""
+    reader = _Attributes()
+    reader.feed(text)
+    reader.close()
+    return bool(ACTIVE.search(text)) or any(
+        name.startswith("on") or ACTIVE_ADDRESS.match(re.sub(r"[\x00-\x20]", "", value or ""))
+        for name, value in reader.met
+    )
+
+
+class _Attributes(HTMLParser):
+    """All attributes of all tags, their names in small letters and their values without escapes."""
+
+    def __init__(self):
+        super().__init__()
+        self.met: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.met += attrs
 
 
 def code_cells(notebook: "NotebookNode") -> "list[NotebookNode]":

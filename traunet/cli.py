@@ -100,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     synth.add_argument("--seed", type=int, help="other heads and other acting; needs OUT")
     prepare = add("prepare", _prepare, "read a DISFA tree, align its frames, store them")
     prepare.add_argument("--out", type=Path, help="a new folder for the store (default: the profile's own)")
+    for divided in (synth, prepare):
+        divided.add_argument("--workers", type=_count, help="processes side by side (default: one a core)")
     pretrain = add("pretrain", _pretrain, "train the small trunk on other synthetic heads")
     train = add("train", _train, "train one network, on one fold or more")
     train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
@@ -167,12 +169,12 @@ def _synth(given: argparse.Namespace) -> Made:
     if given.out is None:
         if given.seed is not None:
             raise ValueError("--seed needs OUT, a new folder: the profile's own tree has the profile's seed")
-        return Made([workspace.tree()], "tree")
+        return Made([workspace.tree(given.workers)], "tree")
     from traunet.synth.tree import write_tree
 
     config = workspace.profile.synth
     seed = config.seed if given.seed is None else given.seed
-    write_tree(given.out, dataclasses.replace(config, seed=seed))
+    write_tree(given.out, dataclasses.replace(config, seed=seed), workers=given.workers)
     return Made([given.out])
 
 
@@ -182,9 +184,10 @@ def _prepare(given: argparse.Namespace) -> Made:
 
     workspace = _workspace(given)
     if given.out is None:
-        store, stage = workspace.store(), "store"
+        store, stage = workspace.store(given.workers), "store"
     else:
-        store, stage = prepare(read_tree(workspace.tree()), given.out, workspace.profile.align), ""
+        tree = read_tree(workspace.tree(given.workers))
+        store, stage = prepare(tree, given.out, workspace.profile.align, given.workers), ""
     return Made([store.path], stage, f"{len(store.usable)} of {len(store)} frames aligned")
 
 

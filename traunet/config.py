@@ -61,7 +61,14 @@ class AlignConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """SENet-50's shape and the widths of what stands on it."""
+    """SENet-50's shape and the widths of what stands on it.
+
+    Decision: 512 channels at the decoder's end and in each branch to its end, as many as block 3 has, whose shape
+    the decoder restores; the paper gives no width. The other reading widens a branch from one soft attention to
+    the next.
+    Decision: 512 hidden units between "two FC layers to predict AU" (section 3), as many as the channels that
+    enter; the paper gives no number. The alternatives are fewer or more.
+    """
 
     width: int = 64  # channels of the stem; stage n has 4 * width * 2**(n - 1)
     depths: tuple[int, int, int, int] = (3, 4, 6, 3)
@@ -72,7 +79,19 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained; the defaults are section 4.1's."""
+    """How a network is trained; the defaults are section 4.1's.
+
+    Decision: the first evaluation is after epoch 10: the paper begins "when the model was close to convergence"
+    (section 4.1) and does not say when that is. The alternatives: after the first epoch, which gives the choice
+    more tries, or by a rule on the loss.
+    Decision: training ends after 100 epochs even if the score still rises; the paper names no cap. The alternative
+    is none.
+    Decision: the rate is constant. The paper says "initial learning rate of 0.001" (section 4.1), which may mean
+    that it fell later, and names no schedule. The other readings: a fall by steps, along a cosine, or when the
+    score stalls.
+    Decision: a frame is flipped with probability 0.5; the paper says "random" and gives no probability. The
+    alternatives are all other shares.
+    """
 
     threshold: int = 3  # "intensity equal or higher than C-level was regarded as positive"
     batch_size: int = 64  # "For each batch, 64 frames were randomly selected"

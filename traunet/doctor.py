@@ -53,9 +53,13 @@ def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
 def _machine(workspace: Workspace) -> Iterator[str]:
     import torch
 
+    from traunet.machine import unused_gpu
+
     where = next(folder for folder in (workspace.root, *workspace.root.resolve().parents) if folder.exists())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     yield f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, GPU: {gpu}"
+    if why := unused_gpu():
+        yield f"missing: {why}"
     yield f"disk: {shutil.disk_usage(where).free / 1e9:.0f} GB free"
     yield f"Python: {platform.python_version()}"
 

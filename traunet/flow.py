@@ -18,12 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import yaml
-from filelock import FileLock, Timeout
-
 from traunet import freshness, gpus
 from traunet.config import FOLDS
+from traunet.contents import read_settings
+from traunet.cores import available
 from traunet.keeping import KEY, digest
+from traunet.locking import locked
 from traunet.provenance import file_sha256
 from traunet.sealing import broken, contents
 from traunet.status import Status
@@ -104,19 +104,22 @@ def make_book(
     `machines` says on which: the name of a folder in `profiles/`, or the path of one. A step that fails does not
     stop the others; FlowError comes at the end. `cores` counts where they are this machine's.
 
-    One at a time for each workspace. The operating system drops our lock when the process dies, so none is ever
-    stale, and Snakemake's own, which can be, is not needed.
+    One at a time for each workspace. The operating system drops our lock when this process and Snakemake's have
+    ended, so none is ever stale, and Snakemake's own, which can be, is not needed.
     """
     workspace.check()
     command = snakemake_command(workspace, find_profile(machines), cores) + (["--dry-run"] if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(workspace.folder / ".make-book.lock", timeout=0):
-            _snakemake(workspace, command)
-    except Timeout:
+    lock = locked(workspace.folder / ".make-book.lock")
+    if lock is None:
         raise FlowError(
-            f"{workspace.folder}: another `make book` is at work there; wait for it, or stop it"
-        ) from None
+            f"{workspace.folder}: another `make book`, or the Snakemake of one that was killed, is at work there; "
+            "wait for it, or stop it"
+        )
+    try:
+        _snakemake(workspace, command, lock)
+    finally:
+        os.close(lock)
     return workspace.folder / "site" / "html" / "index.html"
 
 
@@ -134,7 +137,7 @@ def find_profile(machines: str) -> Path:
 
 def is_local(profile: Path) -> bool:
     """Whether a profile's jobs run on this machine."""
-    return yaml.safe_load((profile / "config.yaml").read_text()).get("executor", "local") == "local"
+    return read_settings(profile / "config.yaml").get("executor", "local") == "local"
 
 
 def fold_groups(profile: str, cluster: bool) -> list[str]:
@@ -159,7 +162,8 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
     # Ours, and no other that this user has for other workflows.
     command += ["--profile", profile, "--workflow-profile", "none"]
     if is_local(profile):
-        command += ["--cores", str(cores or "all"), "--resources", f"gpu={len(gpus.here())}"]
+        # Snakemake's `all` would be those of the machine, whatever share of them a container grants.
+        command += ["--cores", str(cores or available()), "--resources", f"gpu={len(gpus.here())}"]
     else:
         command += ["--precommand", f"cd {shlex.quote(str(PROJECT))}"]  # a pod starts in an empty folder
     # Not `code`: another wording of a shell command makes no other result; the keys are among the params.
@@ -178,9 +182,9 @@ def _config(workspace: Workspace) -> list[str]:
     return [f"{name}={quote(path)}" for name, path in given.items()]
 
 
-def _snakemake(workspace: Workspace, command: list) -> None:
+def _snakemake(workspace: Workspace, command: list, lock: int) -> None:
     environment = {**os.environ, **workspace.environment}
-    with Status(workspace.folder / "logs") as status, _stoppable(command, environment) as process:
+    with Status(workspace.folder / "logs") as status, _stoppable(command, environment, lock) as process:
         assert process.stdout
         for line in process.stdout:
             if not NOISE.match(line):
@@ -197,8 +201,11 @@ def _hear_interrupts() -> None:
 
 
 @contextmanager
-def _stoppable(command: list, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
-    """A process with all that it starts in a group, which Ctrl-C, TERM or a lost terminal stops as one."""
+def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterator[subprocess.Popen]:
+    """A process with all that it starts in a group, which Ctrl-C, TERM or a lost terminal stops as one.
+
+    It shares the lock, for the case that this process is killed and it is not.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, signal.default_int_handler)
@@ -210,11 +217,14 @@ def _stoppable(command: list, environment: dict[str, str]) -> Iterator[subproces
         stderr=subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=_hear_interrupts,
+        pass_fds=(lock,),
     )
     try:
         yield process
         process.wait()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
         os.killpg(process.pid, signal.SIGINT)
         process.communicate()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         raise

@@ -7,7 +7,6 @@ given so. Where there are none, COMMAND runs as it is. A job's GPUs are free aga
 however it ended: the operating system drops its locks.
 """
 
-import fcntl
 import os
 import re
 import subprocess
@@ -17,6 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from traunet.locking import locked
 
 LISTED = re.compile(r"(?P<unit>GPU|MIG) (?:\d+: )?(?P<model>.*) \(UUID: (?P<uuid>[\w/-]+)\)")
 EVERY = 5.0  # seconds between two looks for a free one
@@ -79,9 +80,9 @@ def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     held: dict[str, int] = {}
-    choosing = _locked(folder / "choosing.lock", wait=True)
+    choosing = locked(folder / "choosing.lock", wait=True)
     for device in devices:
-        lock = _locked(folder / f"{device.replace('/', '_')}.lock") if len(held) < count else None
+        lock = locked(folder / f"{device.replace('/', '_')}.lock") if len(held) < count else None
         if lock is not None:
             held[device] = lock
     enough = len(held) == count
@@ -89,17 +90,6 @@ def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:
         os.set_inheritable(lock, True) if enough else os.close(lock)
     os.close(choosing)  # pyright: ignore[reportArgumentType]: it waited
     return list(held) if enough else []
-
-
-def _locked(file: Path, wait: bool = False) -> int | None:
-    """A descriptor that holds the lock until it is closed, or None if another process holds it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def wait_for(count: int, devices: Sequence[str], folder: Path) -> list[str]:

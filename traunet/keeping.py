@@ -2,15 +2,15 @@
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from traunet.locking import alone
 from traunet.sealing import broken, seal
 
 KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
@@ -51,8 +51,21 @@ def _put(file: Path, text: str) -> None:
 
 def listing(folder: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of change of every file below a folder: what tells quickly that none was changed."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in _below(folder) if path.is_file())
     return [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder; of linked folders too, each once, since a link may lead back."""
+    met = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in met:
+            folders.clear()
+            continue
+        met.add(real)
+        folders.sort()
+        yield from (Path(place, name) for name in files)
 
 
 def is_fresh(folder: Path, key: str) -> bool:
@@ -98,9 +111,9 @@ def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
-def _alone(folder: Path) -> FileLock:
+def _alone(folder: Path) -> AbstractContextManager[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder.parent / f".{folder.name}.lock")
+    return alone(folder.parent / f".{folder.name}.lock")
 
 
 def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool) -> None:

@@ -115,8 +115,8 @@ class DlibLandmarks:
     def _boxes(self, image: np.ndarray, upsample: int) -> list[Box]:
         scale = max(1.0, max(image.shape[:2]) / self.longest)
         if scale > 1:
-            size = round(image.shape[1] / scale), round(image.shape[0] / scale)
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            height, width = (max(1, round(side / scale)) for side in image.shape[:2])
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         found = self._detector(image, upsample)
         corners = ((r.left(), r.top(), r.right(), r.bottom()) for r in found)
         return [Box(*(round(c * scale) for c in corner)) for corner in corners]

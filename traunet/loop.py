@@ -2,7 +2,7 @@
 
 Lightning turns the crank. What is the paper's (loss, sampling, selection) stands elsewhere and is handed in.
 How far a training has come is written down after every epoch, so that a kill costs an epoch at most; the next to
-train the same goes on from there, and ends bit for bit where it would have ended.
+train the same goes on from there, and ends where it would have ended: on a CPU bit for bit, on a GPU to rounding.
 """
 
 import sys

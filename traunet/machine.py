@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
 
-from traunet import cores
+from traunet import cores, gpus
 
 DEVICES = ("cpu", "cuda", "mps")
 SHARED_MEMORY = Path("/dev/shm")  # of Linux; decoded batches pass through it
@@ -33,8 +34,10 @@ class Machine:
                 raise ValueError(f"{name} is {value}; give 1 or more")
 
     def torch_device(self) -> torch.device:
-        """The device itself; auto means the GPU where there is one."""
+        """The device itself; auto means the GPU where there is one. ValueError if torch cannot use it."""
         if self.device == "auto":
+            if why := unused_gpu():
+                raise ValueError(why)
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}; choose one of: auto, {', '.join(DEVICES)}")
@@ -77,6 +80,17 @@ class Machine:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+@cache
+def unused_gpu() -> str:
+    """Why torch cannot use the GPU that is here, and what to do; empty if it can, or there is none."""
+    if torch.cuda.is_available() or not torch.version.cuda or not gpus.here():
+        return ""
+    return (
+        f"NVIDIA's driver lists a GPU here, but torch {torch.__version__} cannot use it: update the driver to one "
+        f"for CUDA {torch.version.cuda}; or work without the GPU, with CUDA_VISIBLE_DEVICES= before the command"
+    )
 
 
 def _room_for_batches(devices: int) -> int:

@@ -12,12 +12,14 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
 from traunet.data.video import FORMATS
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4",)
+UNSIGNED = 1  # of TIFF's formats of a sample
 
 
 class MediaError(ValueError):
@@ -55,24 +57,56 @@ def open_media(path: Path) -> Media:
 def _is_photograph(path: Path) -> bool:
     try:
         Image.open(path, formats=PHOTO_FORMATS).close()
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, ValueError):  # the latter of a text that begins like a PPM file
         return False
     except Image.DecompressionBombError as error:
         raise MediaError(f"{path}: the photograph is too large ({error}); make it smaller") from error
+    except OSError as error:
+        if error.errno is not None:  # the system's own, which names the file
+            raise
+        raise _damaged(path, error) from error
     return True
+
+
+def _damaged(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{path}: the photograph is damaged ({error}); copy or download it again")
 
 
 def _photograph(path: Path) -> np.ndarray:
     try:
         with Image.open(path, formats=PHOTO_FORMATS) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"{path}: the photograph is damaged ({error}); copy or download it again") from error
+            white, upright = _white(image), ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _damaged(path, error) from error
+    if white is None:
+        return np.array(upright.convert("RGB"))
+    if white == 0:
+        raise MediaError(f"{path}: does not tell which of its values is white; save it with 8 or 16 bits a pixel")
+    shades = np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
+    return np.repeat(shades[np.asarray(upright)][..., None], 3, axis=2)
+
+
+def _white(image: Image.Image) -> int | None:
+    """The value that is white in a picture of more than 8 bits of grey, which Pillow would cut off at 255.
+
+    0: the file does not tell; None: any other picture.
+    """
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return None
+    if isinstance(image, TiffImageFile):
+        bits, kind = (image.tag_v2.get(tag, (1,))[0] for tag in (BITSPERSAMPLE, SAMPLEFORMAT))
+        return 2**bits - 1 if kind == UNSIGNED and bits <= 16 else 0
+    return 2**16 - 1 if image.mode != "F" else 0
+
+
+def _address(path: Path) -> str:
+    """A file's name for FFmpeg, which takes what stands before a colon for a protocol."""
+    return f"file:{path.resolve()}"
 
 
 @contextmanager
 def _video(path: Path) -> Iterator[Any]:
-    with av.open(str(path), options={"format_whitelist": FORMATS}) as container:
+    with av.open(_address(path), options={"format_whitelist": FORMATS}) as container:
         if not container.streams.video:
             raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
         container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project
@@ -141,7 +175,7 @@ def picture_writer(path: Path, rate: Fraction | None) -> Iterator[Callable[[np.n
 
 @contextmanager
 def _mp4_writer(path: Path, rate: Fraction) -> Iterator[Callable[[np.ndarray], None]]:
-    with av.open(str(path), "w", format="mp4") as container:
+    with av.open(_address(path), "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=rate.limit_denominator(10000), options={"crf": "20"})
         stream.pix_fmt = "yuv420p"
 

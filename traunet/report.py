@@ -128,9 +128,11 @@ def make_tables(scores: Mapping[str, VariantScores], seed: int = 0) -> dict[str,
 def order_agreement(table: pd.DataFrame) -> float:
     """Spearman's rank correlation of the averages of Table 2's variants, printed against ours pooled.
 
-    NaN with fewer than three variants, or if all of them score the same.
+    The printed rows are ranked by their own means: one printed average is not that of its row, so that whoever
+    reproduced all cells would not have the order of the averages. NaN with fewer than three variants, or if all of
+    them score the same.
     """
-    printed = select(table, source="paper").set_index("variant")["Avg"]
+    printed = select(table, source="paper").set_index("variant")[list(AUS)].mean(axis=1)
     ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"]
     ranks = pd.concat([printed, ours], axis=1, join="inner").rank().to_numpy()
     if len(ranks) < 3 or (np.ptp(ranks, axis=0) == 0).any():

@@ -146,27 +146,34 @@ class Workspace:
         """Where a trunk's training keeps how far it has come."""
         return self.folder / f".trunk-{self.keys['trunk']}.unfinished"
 
-    def tree(self) -> Path:
-        """The DISFA tree that was given, or the synthetic one."""
+    def tree(self, workers: int | None = None) -> Path:
+        """The DISFA tree that was given, or the synthetic one, made in `workers` processes (None: one a core)."""
         self.check()
         if self.disfa:
             return self.disfa
-        return found_or_made(self.folder / "disfa", self.keys["tree"], self._synthesise)
+        return found_or_made(self.folder / "disfa", self.keys["tree"], lambda out: self._synthesise(out, workers))
 
-    def store(self) -> "AlignedStore":
-        """The aligned frames of the tree."""
+    def store(self, workers: int | None = None) -> "AlignedStore":
+        """The aligned frames of the tree, made in `workers` processes (None: one a core)."""
         from traunet.data.store import AlignedStore
 
-        path = found_or_made(self.folder / "store", self.keys["store"], lambda out: self._align(self.tree(), out))
+        def make(out: Path) -> None:
+            self._align(self.tree(workers), out, workers)
+
+        path = found_or_made(self.folder / "store", self.keys["store"], make)
         return AlignedStore.open(path, self.profile.align)
 
-    def heads(self) -> "AlignedStore":
-        """Aligned frames of the heads on which the trunk is trained; nothing else ever sees them."""
+    def heads(self, workers: int | None = None) -> "AlignedStore":
+        """Aligned frames of the heads on which the trunk is trained; nothing else ever sees them.
+
+        They are made in `workers` processes (None: one a core).
+        """
         from traunet.data.store import AlignedStore
 
         self.check()
-        tree = found_or_made(self.folder / "heads", self.keys["trunk"], self._synthesise_heads)
-        path = found_or_made(self.folder / "heads_store", self.keys["trunk"], lambda out: self._align(tree, out))
+        place, key = self.folder, self.keys["trunk"]
+        tree = found_or_made(place / "heads", key, lambda out: self._synthesise_heads(out, workers))
+        path = found_or_made(place / "heads_store", key, lambda out: self._align(tree, out, workers))
         return AlignedStore.open(path, self.profile.align)
 
     def trunk(self, machine: "Machine | None" = None) -> Path:
@@ -217,28 +224,29 @@ class Workspace:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
         return digest(_answers(self.runs()))
 
-    def _synthesise(self, out: Path) -> None:
+    def _synthesise(self, out: Path, workers: int | None) -> None:
         from traunet.synth.tree import write_tree
 
-        write_tree(out, self.profile.synth)
+        write_tree(out, self.profile.synth, workers=workers)
 
-    def _synthesise_heads(self, out: Path) -> None:
+    def _synthesise_heads(self, out: Path, workers: int | None) -> None:
         from traunet.synth.tree import heads, write_tree
 
         trunk, config = self._trunk_config
-        write_tree(out, config, heads(trunk.identities))
+        write_tree(out, config, heads(trunk.identities), workers=workers)
 
-    def _align(self, tree: Path, out: Path) -> None:
+    def _align(self, tree: Path, out: Path, workers: int | None) -> None:
         from traunet.data.disfa import read_tree
         from traunet.data.preparing import prepare
 
         unfinished = self.folder / f".{out.name}.unfinished"  # outlives `out`, so that a killed one goes on
-        prepare(read_tree(tree), out, self.profile.align, resume=unfinished)
+        prepare(read_tree(tree), out, self.profile.align, workers, resume=unfinished)
 
     def _pretrain(self, out: Path, machine: "Machine | None") -> None:
         from traunet.pretraining import pretrain
 
-        parts = (self.heads(), self._trunk_config[0], self.profile.model, out / "trunk.pt")
+        heads = self.heads(machine.threads if machine else None)
+        parts = (heads, self._trunk_config[0], self.profile.model, out / "trunk.pt")
         pretrain(*parts, machine=machine, resume=self._unfinished_trunk)
 
 

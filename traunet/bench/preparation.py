@@ -4,13 +4,11 @@ Frames repeat: a few rendered heads are filmed once, and the film's packets go r
 subjects are links to these films. What is measured is `prepare`; the labels and landmarks are not read from files.
 """
 
-import multiprocessing
 import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -80,7 +78,7 @@ def measure(
 
 def _rendered(shape: tuple[int, int]) -> list[Head]:
     # In other processes, so that what rendering holds is not counted as what preparing holds.
-    with ProcessPoolExecutor(cores.available(), multiprocessing.get_context("spawn")) as pool:
+    with cores.side_by_side(cores.available(), "rendering heads") as pool:
         return list(pool.map(_acted, OFFICIAL_SUBJECTS[:HEADS], [shape] * HEADS))
 
 

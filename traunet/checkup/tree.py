@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ def _examined(root: Path, folders, names: Sequence[str], workers: int, progress:
     with tqdm(total=len(names), desc="examining", unit="subject", disable=not progress) as bar:
         if min(workers, len(names)) == 1:
             return [_shown(bar, examine_subject(root, folders, name)) for name in names]
-        with ProcessPoolExecutor(min(workers, len(names)), mp_context=get_context("spawn")) as pool:
+        with cores.side_by_side(min(workers, len(names)), "examining subjects") as pool:
             jobs = [pool.submit(examine_subject, root, folders, name) for name in names]
             for _ in as_completed(jobs):
                 bar.update()
@@ -113,13 +112,14 @@ def subject_lines(subjects: Sequence[Examined]) -> Iterator[str]:
 
 def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     """Do the landmarks fit the pictures, as far as an independent detector sees; and where does counting begin?"""
-    seen = [one for one in subjects if any(one.sightings.faces.values())]
+    shown = [one for one in subjects if one.sightings.faces]
+    seen = [one for one in shown if any(one.sightings.faces.values())]
     if not seen:
         yield "landmarks: no face was found in the pictures, so they were not held against any"
-        if any(one.sightings.faces for one in subjects):
+        if shown:
             yield "odd: dlib finds no face in any sampled frame; are these the videos of the left camera, upright?"
         return
-    inside = np.concatenate([in_a_face(one.sightings, one.sample.calm, one.landmarks) for one in seen])
+    inside = np.concatenate([in_a_face(one.sightings, one.sample.calm, one.landmarks) for one in shown])
     fits = {one.subject: median(errors(one.sightings, one.sample.calm, one.landmarks)) for one in seen}
     known, farthest = int(np.isfinite(inside).sum()), max(fits, key=lambda name: fits[name])
     yield (
@@ -135,8 +135,15 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     yield from (
         f"odd: {one} and {other} have the same landmarks; whose are they?" for one, other in twins(everyone)
     )
-    for one in seen:
-        yield from _misfits(one, everyone, fits[one.subject])
+    for one in shown:
+        yield from _misfits(one, everyone, fits[one.subject]) if one.subject in fits else _faceless(one)
+
+
+def _faceless(one: Examined) -> Iterator[str]:
+    yield (
+        f"odd: {one.subject}: dlib finds no face in any of its {len(one.sightings.faces)} sampled frames; is this "
+        f"its video of the left camera, upright?"
+    )
 
 
 def _misfits(one: Examined, everyone: Mapping[str, np.ndarray], error: float) -> Iterator[str]:

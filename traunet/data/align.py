@@ -32,7 +32,7 @@ def lies_in(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
     size = np.array([width, height])
     nose, chin = nose_midpoint(landmarks), landmarks[..., CHIN, :]
     inside = (nose >= -0.5) & (nose <= size - 0.5) & (chin >= -size * BEYOND) & (chin <= size * (1 + BEYOND))
-    return inside.all(axis=-1)
+    return np.all(inside, axis=-1)
 
 
 def nose_midpoint(landmarks: np.ndarray) -> np.ndarray:

@@ -4,16 +4,11 @@ import hashlib
 import json
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from traunet import cores
@@ -122,9 +117,7 @@ def align_parts(tasks: Iterable[Task], workers: int | None, progress: Progress) 
 
 def in_processes(work: Callable, tasks: Iterable[Task], count: int, progress: Progress) -> None:
     """Let `work` (a task, and what to tell of its advance) do all tasks in `count` processes."""
-    # Started afresh, not forked: a fork copies the locks of FFmpeg, OpenCV and torch threads and can wait forever.
-    context = multiprocessing.get_context("spawn")
-    done = context.Value("q", 0)
+    done = multiprocessing.get_context("spawn").Value("q", 0)
     waiting: set[Future] = set()
 
     def settle(limit: int) -> None:
@@ -135,39 +128,22 @@ def in_processes(work: Callable, tasks: Iterable[Task], count: int, progress: Pr
                 future.result()
             progress.advance(done.value - progress.done)
 
-    with ProcessPoolExecutor(count, context, _get_ready, (done,)) as pool:
+    with cores.side_by_side(count, "aligning frames", _share, done) as pool:
         try:
             for task in tasks:
                 waiting.add(pool.submit(_in_worker, work, task))
                 settle(AHEAD * count)
             settle(0)
-        except BrokenProcessPool as error:
-            raise ChildProcessError(
-                "a worker process died while aligning frames: out of memory, or the calling script lacks "
-                "`if __name__ == '__main__':`; try again with one worker"
-            ) from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # what is begun is done, and need not be done again
 
 
 _done = None  # in a worker: the count of frames that all workers share
 
 
-def _get_ready(done) -> None:
-    """Make a worker ready: one core is its own, Ctrl-C is its parent's affair, and they end together."""
+def _share(done) -> None:
     global _done
     _done = done
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process when its parent was killed, or it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
 
 
 def _in_worker(work: Callable, task: Task) -> None:

@@ -21,9 +21,10 @@ from traunet.data.align import can_align, face_transform, lies_in, transform_poi
 from traunet.data.aligning import Part, Task, align_parts
 from traunet.data.disfa import NOT_DECODABLE, Tree, count_reasons
 from traunet.data.progress import Progress
-from traunet.data.store import FRAMES, IMAGES, LANDMARKS, MANIFEST, AlignedStore
+from traunet.data.store import FRAMES, IMAGES, LANDMARKS, MANIFEST, SEALED, AlignedStore
 from traunet.data.unfinished import NEW, Unfinished, unfinished
 from traunet.data.video import divide, frame_shape, no_frame
+from traunet.provenance import file_sha256
 
 NO_FACE = "landmarks are no face"
 Tasks = dict[str, list[Task]]  # of each subject, in the order of the frames
@@ -185,6 +186,7 @@ def _provenance(folder: Path, tree: Tree, config: AlignConfig, frames: pd.DataFr
         "frames": len(frames),
         "counts": count_reasons(frames).loc["all"].to_dict(),
         "bytes": {name: (folder / name).stat().st_size for name in (IMAGES, FRAMES, LANDMARKS)},
+        "sha256": {name: file_sha256(folder / name) for name in SEALED},
         "versions": {
             "python": platform.python_version(),
             **{name: module.__version__ for name, module in modules.items()},

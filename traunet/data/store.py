@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 
 from traunet.config import AlignConfig
+from traunet.provenance import file_sha256
 
 IMAGES, FRAMES, LANDMARKS, MANIFEST = "images.bin", "frames.parquet", "landmarks.npy", "manifest.json"
 FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a file must not lead elsewhere
-NOTED = ("align", "bytes", "dataset", "fingerprint", "synthetic")  # what every manifest tells
+SEALED = (FRAMES, LANDMARKS)  # held against their hashes; a picture is looked at when it is read
+NOTED = ("align", "bytes", "dataset", "fingerprint", "sha256", "synthetic")  # what every manifest tells
 DAMAGED = "the store is damaged, or of another version ({}); delete it and prepare it again"
 PLACE = ["offset", "length"]  # of a frame's picture in images.bin; length 0: it has none
 
@@ -46,10 +48,12 @@ class AlignedStore:
         try:
             manifest = json.loads((path / MANIFEST).read_text())
             lacking = [name for name in NOTED if name not in manifest]
-            lacking += [name for name in FILES if name not in manifest.get("bytes", {})]
+            lacking += [f"bytes of {name}" for name in FILES if name not in manifest.get("bytes", FILES)]
+            lacking += [f"sha256 of {name}" for name in SEALED if name not in manifest.get("sha256", SEALED)]
             if lacking:
                 raise ValueError(f"its manifest says nothing of {', '.join(lacking)}")
             written = {name: manifest["bytes"][name] for name in FILES}
+            hashes = {name: manifest["sha256"][name] for name in SEALED}
             sizes = {name: (path / name).stat().st_size for name in FILES}
         except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
             raise ValueError(f"{path}: {DAMAGED.format(error)}") from error
@@ -59,9 +63,12 @@ class AlignedStore:
                 raise ValueError(f"{path / name}: {DAMAGED.format(told)}")
         if config is not None:
             _refuse_other_settings(path, manifest["align"], config)
+        for name in SEALED:
+            if file_sha256(path / name) != hashes[name]:
+                raise ValueError(f"{path / name}: {DAMAGED.format('it is not what was written')}")
         try:
             return cls(path, manifest)
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, OSError) as error:
             raise ValueError(f"{path / FRAMES}: {DAMAGED.format(error)}") from error
 
     def __len__(self) -> int:
@@ -124,7 +131,10 @@ class AlignedStore:
 
     @cached_property
     def _landmarks(self) -> np.ndarray:
-        return np.load(self.path / LANDMARKS, mmap_mode="r")
+        try:
+            return np.load(self.path / LANDMARKS, mmap_mode="r")
+        except ValueError as error:
+            raise ValueError(f"{self.path / LANDMARKS}: {DAMAGED.format(error)}") from error
 
     def __del__(self):
         if "_file" in self.__dict__:

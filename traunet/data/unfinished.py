@@ -4,18 +4,18 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import simplejpeg
-from filelock import FileLock
 
 from traunet.data.aligning import Part, Task
 from traunet.data.pictures import QUALITY
 from traunet.data.video import Stretch
+from traunet.locking import alone
 from traunet.provenance import code_hash
 
 PICTURES = ".pictures"
@@ -99,15 +99,11 @@ def _held(folder: Path) -> Iterator[None]:
     """Wait for other processes that work in this folder, which may be gone when they are done."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        try:
-            lock.acquire()
-        except FileNotFoundError:
-            continue
-        if (folder / LOCK).exists():
-            break
-        lock.release()
-    try:
-        yield
-    finally:
-        lock.release()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(alone(folder / LOCK))
+            except FileNotFoundError:
+                continue
+            if (folder / LOCK).exists():
+                yield
+                return

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-# So many of a video's frames, or this share, are taken for left out by the recorder; of more, its times are uneven.
+# So many of a video's frames, or this share, are taken for left out by the recorder; else times are uneven.
 FEW, GAPS = 3, 0.1
 STRETCH = 500  # frames that are decoded in one go when a video is divided; a second or two of work
 
@@ -148,8 +148,8 @@ def _are_true(video: Path, index: _Index) -> bool:
     if not index.reorders or len(told) < len(index.times) or told != sorted(told):
         return True
     every = Stretch(video, 0, tuple(index.times), (), 1, len(index.times))
-    shown = [frame.pts for frame in _decoded(every) if frame is not None]
-    return None not in shown and shown == sorted(shown)
+    shown = [frame.pts or 0 for frame in _decoded(every) if frame is not None]
+    return shown == sorted(shown)
 
 
 def _clean_cuts(times: list[int | None], keys: list[bool]) -> list[int]:

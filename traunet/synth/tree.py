@@ -10,10 +10,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 import av
@@ -37,6 +35,8 @@ BAD_STRETCH = ("SN030", 0.43, 0.49)  # subject, first and last share of the vide
 FULL_LENGTH = 4845
 MAT_HEAD = b"MATLAB 5.0 MAT-file, written by traunet".ljust(116)
 
+Job = tuple[Path, SynthConfig, str, Performance]  # the tree, its settings, a subject and what it does
+
 
 def heads(n: int) -> tuple[str, ...]:
     """Names of n subjects beyond DISFA's own, for training the small trunk."""
@@ -52,7 +52,9 @@ def write_tree(
 ) -> None:
     """Render a synthetic DISFA into `out`, which must not exist or be empty; whole or not at all.
 
-    Raises FileExistsError when `out` holds something.
+    Heads are rendered in up to `workers` processes (default: one per core; 1: in this process), which are started
+    afresh, so a script that calls this with more must do so under `if __name__ == "__main__":`. Raises
+    FileExistsError when `out` holds something.
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; choose another folder or remove it first")
@@ -61,16 +63,23 @@ def write_tree(
     try:
         partial.mkdir(parents=True)
         jobs = [(partial, config, subject, played[subject]) for subject in subjects]
-        with ProcessPoolExecutor(workers or cores.available(), mp_context=get_context("spawn")) as pool:
-            written = pool.map(_write_subject, jobs)
-            for _ in tqdm(written, total=len(jobs), desc="rendering heads", unit="head", disable=not progress):
-                pass
+        with tqdm(total=len(jobs), desc="rendering heads", unit="head", disable=not progress) as shown:
+            for _ in _side_by_side(jobs, workers or cores.available()):
+                shown.update()
         _write_root_files(partial, config, subjects)
         if out.exists():
             out.rmdir()
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _side_by_side(jobs: list[Job], workers: int) -> Iterator[None]:
+    if min(workers, len(jobs)) <= 1:
+        yield from map(_write_subject, jobs)
+        return
+    with cores.side_by_side(min(workers, len(jobs)), "rendering heads") as pool:
+        yield from pool.map(_write_subject, jobs)
 
 
 def length(config: SynthConfig, subject: str) -> int:
@@ -130,7 +139,7 @@ def _bad_stretch(config: SynthConfig) -> tuple[int, int]:
     return max(1, round(BAD_STRETCH[1] * config.frames)), round(BAD_STRETCH[2] * config.frames)
 
 
-def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
+def _write_subject(job: Job) -> None:
     root, config, subject, performance = job
     _write_labels(root, subject, performance.labels)
     folder = root / "Landmark_Points" / subject / "tmp_frame_lm"
@@ -150,7 +159,7 @@ def _write_subject(job: tuple[Path, SynthConfig, str, Performance]) -> None:
 def _film(path: Path, config: SynthConfig) -> Iterator[Callable[[np.ndarray], None]]:
     """An AVI file, near lossless and the same bytes for the same pictures; the context adds one picture a call."""
     path.parent.mkdir(exist_ok=True)
-    with av.open(str(path), "w") as container:
+    with av.open(f"file:{path.resolve()}", "w") as container:  # or a name with a colon is an address to FFmpeg
         stream = container.add_stream("mjpeg", rate=config.fps)
         stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuvj444p"
         stream.bit_rate, stream.codec_context.qmin, stream.codec_context.qmax = 10**9, 1, 2

@@ -1,0 +1,101 @@
+"""A lock ends with the processes that hold it; where a file system has none, one is told, and nobody waits."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from traunet import flow
+from traunet.keeping import made_once
+from traunet.locking import alone, locked
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system as some mounts of Lustre are."""
+
+    def flock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def test_a_lock_is_held_once_and_free_again(tmp_path):
+    with alone(tmp_path / "lock"):
+        assert locked(tmp_path / "lock") is None
+    held = locked(tmp_path / "lock")
+    assert held is not None
+    assert locked(tmp_path / "lock") is None
+    os.close(held)
+
+
+def test_where_there_are_no_locks_work_goes_on_with_a_warning_and_leaves_nothing_that_bars_the_next(
+    tmp_path, no_locks
+):
+    for attempt in range(2):  # the first is killed: what it left must not make the second wait
+        with pytest.warns(UserWarning, match="its file system has no locks; start one command at a time"):
+            alone(tmp_path / "lock").__enter__()
+        with pytest.warns(UserWarning, match="has no locks"):
+            assert locked(tmp_path / "lock") is not None
+        with pytest.warns(UserWarning, match="has no locks"):
+            made_once(tmp_path / str(attempt), lambda folder: folder.mkdir())
+
+
+@pytest.mark.parametrize("lock", [lambda file: alone(file).__enter__(), locked])
+def test_another_error_of_the_disk_passes(tmp_path, monkeypatch, lock):
+    def flock(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="Input/output"):
+        lock(tmp_path / "lock")
+
+
+def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended(tmp_path):
+    lock = locked(tmp_path / "lock")
+    assert lock is not None
+    handlers = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        with flow._stoppable([sys.executable, "-c", "input()"], dict(os.environ), lock) as process:
+            os.close(lock)  # as the system does when the command is killed
+            assert locked(tmp_path / "lock") is None
+            process.kill()
+            process.communicate()
+            after = locked(tmp_path / "lock")
+            assert after is not None
+            os.close(after)
+    finally:
+        for sign, handler in handlers.items():
+            signal.signal(sign, handler)
+
+
+IMPATIENT = """
+import os, sys, tempfile
+from pathlib import Path
+from traunet import flow
+from traunet.locking import locked
+slow = "import time; print('here', flush=True)\\ntry: time.sleep(60)\\nexcept KeyboardInterrupt: time.sleep(2)"
+lock = locked(Path(sys.argv[1]))
+try:
+    with flow._stoppable([sys.executable, "-c", slow], dict(os.environ), lock) as process:
+        print(process.stdout.readline().strip(), flush=True)
+        process.wait()
+except KeyboardInterrupt:
+    print("ended" if process.poll() is not None else "left alone", flush=True)
+"""
+
+
+def test_a_second_ctrl_c_leaves_nothing_at_work(tmp_path):
+    command = [sys.executable, "-c", IMPATIENT, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as book:
+        assert book.stdout
+        assert book.stdout.readline().strip() == "here"
+        for _ in range(3):
+            book.send_signal(signal.SIGINT)
+            time.sleep(0.4)
+        assert book.stdout.read().strip() == "ended"
