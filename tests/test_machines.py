@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,11 +51,22 @@ def plan(text: str) -> dict[str, dict[str, str]]:
     return jobs
 
 
+@pytest.fixture(scope="module")
+def planned(checkout):
+    """What a dry run says of these machines, with the jobs' commands."""
+
+    @cache
+    def said(machines: str) -> str:
+        done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run", "--printshellcmds")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return said
+
+
 @pytest.mark.parametrize("machines", CLUSTERS)
-def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_cores(checkout, machines):
-    done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run")
-    assert done.returncode == 0, done.stdout
-    jobs = plan(done.stdout)
+def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_cores(planned, machines):
+    jobs = plan(planned(machines))
     trainings = {name: job for name, job in jobs.items() if job["rule"] == "train"}
     assert set(trainings) == EACH
     for job in trainings.values():
@@ -69,11 +81,12 @@ def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_core
         assert ("gpu" in job) == (job["rule"] in ("train", "pretrain"))
 
 
-@pytest.mark.parametrize("machines", CLUSTERS)
-def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(checkout, tmp_path, machines):
+def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(checkout, planned, tmp_path):
     """As book/machines.md has it for clusters that want another way: no `gpu` asked for must not hide the GPU."""
-    own = tmp_path / machines
-    shutil.copytree(PROJECT / "profiles" / machines, own)
+    assert "traunet.gpus" in planned("local")
+    assert not any("traunet.gpus" in planned(machines) for machines in CLUSTERS)
+    own = tmp_path / "own"
+    shutil.copytree(PROJECT / "profiles" / "slurm", own)
     text = (own / "config.yaml").read_text()
     (own / "config.yaml").write_text(text.replace("    gpu: 1\n", '    gres: "gpu:a100:1"\n    gpu: 0\n', 1))
     done = snakemake(checkout, own, "--dry-run", "-p")
@@ -83,19 +96,16 @@ def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(
     assert "traunet.gpus" not in done.stdout
 
 
-def test_here_a_small_training_does_all_folds_on_one_core(checkout):
-    done = snakemake(checkout, PROJECT / "profiles" / "local", "--dry-run")
-    jobs = {name: job for name, job in plan(done.stdout).items() if job["rule"] == "train"}
+def test_here_a_small_training_does_all_folds_on_one_core(planned):
+    jobs = {name: job for name, job in plan(planned("local")).items() if job["rule"] == "train"}
     assert set(jobs) == TOGETHER
     assert {job["threads"] for job in jobs.values()} == {"1"}
 
 
 @pytest.mark.parametrize(("machines", "granted"), [("local", 2), ("slurm", 16), ("kubernetes", 16)])
-def test_rendering_and_preparing_start_as_many_processes_as_cores_were_granted(checkout, machines, granted):
-    done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run", "--printshellcmds")
-    assert done.returncode == 0, done.stdout
+def test_rendering_and_preparing_start_as_many_processes_as_cores_were_granted(planned, machines, granted):
     for command in ("synth", "prepare"):
-        assert f"-m traunet {command} --workers {granted} --profile smoke" in done.stdout
+        assert f"-m traunet {command} --workers {granted} --profile smoke" in planned(machines)
 
 
 def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
