@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.version import Version
 from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
-from spoilt_runs import predicted, signed
+from spoilt import spoilt_runs
 
 from traunet import chapters, publish
 from traunet.chapters import ChapterError
@@ -116,8 +116,8 @@ class Malice:
 def test_a_checkpoint_that_would_run_a_program_does_not(tmp_path):
     run = copy("run", tmp_path)
     torch.save({"weight": Malice(tmp_path / "ran")}, run / "checkpoint.pt")
-    signed(run, "checkpoint.pt")
-    assert "checkpoint.pt" in predicted(tmp_path).said()
+    spoilt_runs.signed(run, "checkpoint.pt")
+    assert "checkpoint.pt" in spoilt_runs.predicted(tmp_path).said()
     assert not (tmp_path / "ran").exists()
 
 

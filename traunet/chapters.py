@@ -197,7 +197,7 @@ def _is_active(output: "NotebookNode") -> bool:
     data = output.get("data", {})
     shown = [kind for kind in data if "svg" in kind or (kind.startswith("text/") and kind != "text/plain")]
     active = any(word in kind for kind in data for word in ACTIVE_KINDS)
-    return active or any(map(_runs, ("".join(data[kind]) for kind in shown)))
+    return active or any(_runs("".join(data[kind])) for kind in shown)
 
 
 def _runs(text: str) -> bool:

@@ -59,11 +59,9 @@ class Machine:
         """How many processes decode frames."""
         if self.workers is not None:
             return self.workers
-        return (
-            0
-            if self.torch_device().type == "cpu"
-            else min(MANY, cores.available(), _room_for_batches(self.devices))
-        )
+        if self.torch_device().type == "cpu":
+            return 0
+        return min(MANY, cores.available(), _room_for_batches(self.devices))
 
     def facts(self) -> dict[str, str | int | None]:
         """What to remember of it: no host name, user or path."""

@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
-from traunet.data.video import FORMATS
+from traunet.data.video import FORMATS, address
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -99,14 +99,9 @@ def _white(image: Image.Image) -> int | None:
     return 2**16 - 1 if image.mode != "F" else 0
 
 
-def _address(path: Path) -> str:
-    """A file's name for FFmpeg, which takes what stands before a colon for a protocol."""
-    return f"file:{path.resolve()}"
-
-
 @contextmanager
 def _video(path: Path) -> Iterator[Any]:
-    with av.open(_address(path), options={"format_whitelist": FORMATS}) as container:
+    with av.open(address(path), options={"format_whitelist": FORMATS}) as container:
         if not container.streams.video:
             raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
         container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project
@@ -175,7 +170,7 @@ def picture_writer(path: Path, rate: Fraction | None) -> Iterator[Callable[[np.n
 
 @contextmanager
 def _mp4_writer(path: Path, rate: Fraction) -> Iterator[Callable[[np.ndarray], None]]:
-    with av.open(_address(path), "w", format="mp4") as container:
+    with av.open(address(path), "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=rate.limit_denominator(10000), options={"crf": "20"})
         stream.pix_fmt = "yuv420p"
 

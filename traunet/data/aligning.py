@@ -94,15 +94,8 @@ def _encoded(task: Task, stretch: Stretch, out: Path, advance: Advance) -> tuple
                 advance(row - told)
                 told = row
     advance(len(lengths) - told)
-    return Part(lengths, decoded, content.hexdigest()), decoded == looked_for - _left_out(
-        stretch, task, looked_for
-    )
-
-
-def _left_out(stretch: Stretch, task: Task, looked_for: int) -> int:
-    """How many of the frames that are looked for the recorder left out."""
-    rows = (number - task.stretch.first for number in stretch.numbers)
-    return looked_for - sum(0 <= row < looked_for for row in rows) if stretch.numbers else 0
+    left_out = sum(number < task.stretch.first + looked_for for number in task.stretch.left_out)
+    return Part(lengths, decoded, content.hexdigest()), decoded == looked_for - left_out
 
 
 def align_parts(tasks: Iterable[Task], workers: int | None, progress: Progress) -> None:

@@ -32,11 +32,17 @@ class Stretch(NamedTuple):
     def left_out(self) -> list[int]:
         """Numbers of frames that the recorder left out: the file holds nothing at their times."""
         there = set(self.numbers)
-        return [number for number in range(1, self.frames + 1) if number not in there] if there else []
+        own = range(self.first, self.first + self.frames)
+        return [number for number in own if number not in there] if there else []
 
 
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
+
+
+def address(file: Path) -> str:
+    """A file's name for FFmpeg, which takes what stands before a colon for a protocol."""
+    return f"file:{file.resolve()}"
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def opened(video: Path):
     if not video.is_file():
         raise FileNotFoundError(f"{video}: no such video; restore the file or correct the path")
     try:
-        container = av.open(f"file:{video.resolve()}", options={"format_whitelist": FORMATS})
+        container = av.open(address(video), options={"format_whitelist": FORMATS})
     except (FFmpegError, OSError) as error:
         raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
     with container:
