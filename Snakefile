@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
-from traunet import contents, flow, freshness, pods
+from traunet.book import contents, freshness
+from traunet.workflow import flow, pods
 from traunet.config import VARIANTS
-from traunet.sources import library_text
+from traunet.records.sources import library_text
 from traunet.workspace import Workspace, published_hash
 
 pods.adapt()
@@ -46,7 +47,7 @@ def job(command, mark=True, gpu=False):
     Snakemake removes the log of an earlier attempt. A second name keeps it, however that attempt ended: `.before`.
     """
     finish = "--done {output:q}" if mark else ""
-    own = f'"{sys.executable}" -m traunet.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
+    own = f'"{sys.executable}" -m traunet.machines.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
     call = f'{own} "{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
     keep = "mv -f {log:q}.last {log:q}.before 2> /dev/null || :; : > {log:q}; ln -f {log:q} {log:q}.last || :"
     return f"{keep}; if {call} >> {{log:q}} 2>&1; then tail -n 1 {{log:q}}; else tail -n 40 {{log:q}}; exit 1; fi"

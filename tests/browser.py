@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urldefrag, urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
-from traunet.chromium import browser, served
+from traunet.book.chromium import browser, served
 
 PHONE, DESK = 390, 1440
 HEIGHT = 900

@@ -190,7 +190,7 @@ def sound(kind: str) -> Path:
 def _sound_run(folder: Path) -> Path:
     from pictures import TINY, PaintedStore
 
-    from traunet.machine import Machine
+    from traunet.machines.machine import Machine
     from traunet.model.senet import SENet
     from traunet.model.weights import Normalisation, save_trunk
     from traunet.runstore import train_run

@@ -12,9 +12,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from traunet import chapters, freshness
+from traunet.book import chapters, freshness
 from traunet.config import SMOKE
-from traunet.sealing import seal
+from traunet.records.sealing import seal
 from traunet.workspace import PROJECT, Workspace
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -7,7 +7,8 @@ from mishaps import Attempt, call, mishap
 from nbformat.v4 import new_code_cell, new_output
 from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
 
-from traunet import chapters, publish, results
+from traunet.book import chapters, publish
+from traunet.scoring import results
 
 NOTEBOOK, BOOK = "notebook", "book"
 

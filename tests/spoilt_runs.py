@@ -8,7 +8,7 @@ import torch
 from mishaps import Attempt, change, command, copy, mishap
 from photographs import PORTRAIT, real
 
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 
 RUN, COMMAND = "run", "command"
 

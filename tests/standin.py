@@ -13,8 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from traunet import chapters, cli, flow, freshness
+from traunet import cli
+from traunet.book import chapters, freshness
 from traunet.config import VARIANTS
+from traunet.workflow import flow
 from traunet.workspace import PROJECT, Workspace
 
 STAGES = {"synth": "tree", "prepare": "store", "pretrain": "trunk", "tables": "results", "site": "results"}

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from traunet import acceleration
 from traunet.config import VARIANTS, AlignConfig, ModelConfig
 from traunet.facs import AUS
-from traunet.loop import Descent
+from traunet.fitting.loop import Descent
+from traunet.machines import acceleration
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
 from traunet.training import branch_loss

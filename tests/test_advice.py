@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from traunet.advice import advice, concerns_memory, concerns_writing, one_line
+from traunet.machines.advice import advice, concerns_memory, concerns_writing, one_line
 
 KINDS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "EIO", "ESTALE")
 

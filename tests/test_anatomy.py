@@ -10,9 +10,10 @@ from matplotlib.patches import Polygon
 from pictures import TINY, PaintedStore
 from torch.utils.flop_counter import FlopCounterMode
 
-from traunet import anatomy, fields, lookfigures, netfigures
 from traunet.config import PAPER, VARIANTS
 from traunet.facs import REGIONS
+from traunet.figures import lookfigures, netfigures
+from traunet.model import anatomy, fields
 
 mpl.use("Agg")
 SIZE = TINY.align.size

@@ -8,7 +8,7 @@ from torch import nn
 from traunet.bench import gpu
 from traunet.bench.step import Step, arithmetic, measure
 from traunet.config import ModelConfig
-from traunet.machine import Machine
+from traunet.machines.machine import Machine
 
 SMALL = ModelConfig(width=4, depths=(1, 1, 1, 1), reduction=4, branch_width=8, hidden=8)
 
@@ -45,7 +45,7 @@ def test_only_arithmetic_that_is_done_is_counted():
 @pytest.mark.parametrize("room", [10**9, 10**11])
 def test_the_bar_is_for_the_way_that_disfas_pictures_would_take(room, monkeypatch):
     """24 rendered pictures fit every GPU; DISFA's 19 GB do not."""
-    monkeypatch.setattr("traunet.resident.room", lambda device: room)
+    monkeypatch.setattr("traunet.fitting.resident.room", lambda device: room)
     monkeypatch.setattr(gpu, "room", lambda device: room)
     store = PaintedStore()
     figures = gpu.compare(store, Machine("cpu"), SMALL, batch_size=4, batches=2, rounds=1, width=8)  # pyright: ignore

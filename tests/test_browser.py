@@ -12,8 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from projects import chapter, figure_cell, workspace, write_executed, write_project, write_sealed
 
-from traunet import publish, trimming
-from traunet.chromium import NoBrowserError, browser, browser_path, served
+from traunet.book import publish, trimming
+from traunet.book.chromium import NoBrowserError, browser, browser_path, served
 
 PAGE = "book/intro.html"
 TABLE = """<style scoped>.dataframe thead th { text-align: right; }</style><table border="1" class="dataframe">

@@ -9,8 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from projects import chapter, executed, figure_cell
 
-from traunet import chapters
-from traunet.chapters import ChapterError
+from traunet.book import chapters
+from traunet.book.chapters import ChapterError
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -9,8 +9,8 @@ from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import Shift, explanation, shift, twins
 from traunet.checkup.subject import Examined
 from traunet.checkup.tree import face_lines
+from traunet.faces.landmarks import Box, Face
 from traunet.facs import FLIP
-from traunet.landmarks import Box, Face
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 400
 

@@ -25,11 +25,11 @@ def refused(capsys, *arguments) -> str:
 
 
 def test_the_library_and_its_command_line_import_no_torch():
-    code = "import sys, traunet.cli, traunet.flow, traunet.publish; sys.exit('torch' in sys.modules)"
+    code = "import sys, traunet.cli, traunet.workflow.flow, traunet.book.publish; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("module", ["publish", "flow", "freshness", "chapters"])
+@pytest.mark.parametrize("module", ["book.publish", "workflow.flow", "book.freshness", "book.chapters"])
 def test_no_process_builds_the_grammars_of_addresses_that_notebooks_are_not_checked_with(module):
     code = f"import sys, traunet.{module}; sys.exit(sys.modules['rfc3987_syntax'] is not None)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -37,7 +37,8 @@ def test_no_process_builds_the_grammars_of_addresses_that_notebooks_are_not_chec
 
 def test_what_is_stale_is_told_without_loading_pandas(tmp_path):
     code = (
-        "import sys; from traunet import flow, freshness; from traunet.workspace import Workspace;"
+        "import sys; from traunet.book import freshness; from traunet.workflow import flow;"
+        "from traunet.workspace import Workspace;"
         f"w = Workspace.of('smoke', root={str(tmp_path)!r}); w.keys, flow.stale_marks(w), freshness.stale(w);"
         "sys.exit('pandas' in sys.modules)"
     )

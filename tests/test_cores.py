@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from traunet import cores
+from traunet.machines import cores
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def soon(true, seconds: float = 20) -> bool:
 
 ORPHANS = """
 import os, signal, sys, time
-from traunet import cores
+from traunet.machines import cores
 
 def work(started):
     open(f"{started}/{os.getpid()}", "x").close()
@@ -88,6 +88,7 @@ def number():
     return len(os.listdir(sys.argv[1]))
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with cores.side_by_side(2, "sleeping") as pool:
         for _ in range(8):
             pool.submit(work, sys.argv[1])
@@ -145,6 +146,6 @@ def test_a_worker_that_dies_is_an_error_that_names_an_option_there_is():
 
 
 def test_no_other_module_starts_a_pool_of_processes():
-    library = Path(cores.__file__).parent
+    library = Path(cores.__file__).parents[1]
     starting = [path for path in library.rglob("*.py") if "ProcessPoolExecutor(" in path.read_text()]
     assert starting == [Path(cores.__file__)]

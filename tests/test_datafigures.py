@@ -10,11 +10,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from traunet import datafigures, facefigures, portraits, published
 from traunet.data.resampling import warp
 from traunet.facs import ACTION_UNITS, AUS, CHIN, N_LANDMARKS, NOSE_TIP, REGION_AUS, REGIONS
+from traunet.figures import datafigures, facefigures, portraits
+from traunet.figures.portraits import Portrait
 from traunet.model.regions import region_masks
-from traunet.portraits import Portrait
+from traunet.scoring import published
 from traunet.synth.head import Moment
 from traunet.synth.scene import Scene
 

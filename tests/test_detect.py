@@ -24,11 +24,11 @@ from traunet.detect import (
     load_network,
     predict_file,
 )
-from traunet.landmarks import Box, DlibLandmarks
-from traunet.media import MediaError, open_media, picture_writer
+from traunet.faces.landmarks import Box, DlibLandmarks
+from traunet.faces.media import MediaError, open_media, picture_writer
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 from traunet.runs import DamagedRunError, Run
 
 ALIGN = AlignConfig(size=64)

@@ -13,9 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
-from traunet import displaying, facefigures, figures
-from traunet.chapters import execute
-from traunet.figures import drawn
+from traunet.book.chapters import execute
+from traunet.figures import displaying, facefigures, scorefigures
+from traunet.figures.scorefigures import drawn
 
 FACES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 HISTORY = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "f1_held_out": [0.1, 0.2], "f1_test": np.nan})
@@ -29,7 +29,7 @@ def smooth(size: int) -> np.ndarray:
 
 
 def test_a_figure_of_scores_is_shown_as_vectors_and_in_no_other_way():
-    data, _ = displaying.shown(figures.training_curves({"fold 1": HISTORY}))
+    data, _ = displaying.shown(scorefigures.training_curves({"fold 1": HISTORY}))
     assert list(data) == ["image/svg+xml"]
     assert data["image/svg+xml"].startswith("<?xml")
 
@@ -60,13 +60,13 @@ def test_a_png_is_packed_well_only_where_it_can_be_the_smaller_kind(monkeypatch,
 
 
 def test_the_same_figure_is_the_same_file():
-    first, again = (displaying.shown(figures.training_curves({"fold 1": HISTORY})) for _ in range(2))
+    first, again = (displaying.shown(scorefigures.training_curves({"fold 1": HISTORY})) for _ in range(2))
     assert first == again
 
 
 def test_a_notebook_shows_the_figure_once_and_as_settled(tmp_path: Path):
-    code = "import pandas as pd\nfrom traunet import figures\nhistory = pd.DataFrame("
-    code += repr(HISTORY.fillna(0).to_dict("list")) + ")\nfigures.training_curves({'fold 1': history})"
+    code = "import pandas as pd\nfrom traunet.figures import scorefigures\nhistory = pd.DataFrame("
+    code += repr(HISTORY.fillna(0).to_dict("list")) + ")\nscorefigures.training_curves({'fold 1': history})"
     parameters = new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]})
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=[parameters, new_code_cell(code)], metadata=kernel), tmp_path / "a.ipynb")

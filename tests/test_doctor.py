@@ -10,7 +10,6 @@ import pytest
 import torch
 import trees
 
-from traunet import published
 from traunet.checkup.counts import intensity_lines
 from traunet.checkup.films import Film, watch
 from traunet.checkup.subject import Examined, examine_subject
@@ -22,6 +21,7 @@ from traunet.doctor import examine
 from traunet.facs import AUS, DISFA_AUS
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
+from traunet.scoring import published
 from traunet.synth.tree import write_tree as render_tree
 from traunet.workspace import Workspace
 

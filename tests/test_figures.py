@@ -13,11 +13,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from skimage.color import rgb2lab
 
-from traunet import datafigures, facefigures, figures, published, report
-from traunet.colours import REGION_COLOURS
+from traunet import report
 from traunet.data.folds import TEST_SUBJECTS
 from traunet.facs import AUS, N_LANDMARKS
-from traunet.scores import score_runs
+from traunet.figures import datafigures, facefigures, scorefigures
+from traunet.figures.colours import REGION_COLOURS
+from traunet.scoring import published
+from traunet.scoring.scores import score_runs
 
 mpl.use("Agg")
 
@@ -73,11 +75,13 @@ SHARES = pd.DataFrame({"AU": np.repeat(AUS, 2), "share": np.tile([0.2, 0.4], 8),
 MASKS = np.repeat(np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])[:, :, None], 4, axis=2)
 HEAT = np.linspace(0, 1, 2 * 32 * 32).reshape(2, 32, 32)
 OF_DATA: dict[str, Callable[[], Figure]] = {
-    "training_curves": lambda: figures.training_curves({"fold 1": history(), "fold 2": history()}, {"fold 1": 3}),
-    "training_curves of one epoch": lambda: figures.training_curves({"smoke": history().iloc[:1]}),
-    "training_curves never scored": lambda: figures.training_curves({"smoke": history(False)}, {"smoke": 3}),
-    "attention_shares": lambda: figures.attention_shares(SHARES),
-    "attention_shares of some": lambda: figures.attention_shares(SHARES.iloc[:4]),
+    "training_curves": lambda: scorefigures.training_curves(
+        {"fold 1": history(), "fold 2": history()}, {"fold 1": 3}
+    ),
+    "training_curves of one epoch": lambda: scorefigures.training_curves({"smoke": history().iloc[:1]}),
+    "training_curves never scored": lambda: scorefigures.training_curves({"smoke": history(False)}, {"smoke": 3}),
+    "attention_shares": lambda: scorefigures.attention_shares(SHARES),
+    "attention_shares of some": lambda: scorefigures.attention_shares(SHARES.iloc[:4]),
     "label_distribution": lambda: datafigures.label_distribution(
         published.intensity_shares(), published.intensity_shares()
     ),
@@ -100,7 +104,7 @@ def test_figures_of_data_are_drawn_and_closed(name):
 
 def test_runs_are_told_by_their_marks_and_have_no_regions_colour():
     histories = {f"fold {fold}": history() for fold in (1, 2, 3)}
-    lines = figures.training_curves(histories).axes[0].lines
+    lines = scorefigures.training_curves(histories).axes[0].lines
     assert len({str(line.get_marker()) for line in lines} - {"None"}) == 3
     assert not {str(line.get_color()) for line in lines} & set(REGION_COLOURS.values())
 
@@ -110,26 +114,28 @@ def test_runs_are_told_by_their_marks_and_have_no_regions_colour():
 def test_scores_are_drawn_even_if_nothing_was_learned(which, metric, request):
     made = request.getfixturevalue(which)
     for averaging in ("pooled", "fold_mean"):
-        png(figures.scores_against_paper(made["table1"], made["chance"], made["intervals"], metric, averaging))
+        png(
+            scorefigures.scores_against_paper(made["table1"], made["chance"], made["intervals"], metric, averaging)
+        )
 
 
 @pytest.mark.parametrize("which", ["tables", "hopeless"])
 def test_ablations_are_drawn_even_if_nothing_was_learned(which, request):
     made = request.getfixturevalue(which)
-    png(figures.variants_against_paper(made["table2"], made["intervals"]))
-    png(figures.ablation_differences(made["differences"]))
+    png(scorefigures.variants_against_paper(made["table2"], made["intervals"]))
+    png(scorefigures.ablation_differences(made["differences"]))
     assert plt.get_fignums() == []
 
 
 def test_the_differences_that_are_printed_in_the_figure_are_those_of_the_table(tables):
-    figure = figures.ablation_differences(tables["differences"])
+    figure = scorefigures.ablation_differences(tables["differences"])
     drawn = [text.get_text() for text in figure.axes[1].texts]
     value = tables["differences"].query("source == 'ours' and bound == 'value'")[published.SCORES]
     assert drawn == [f"{number:+.1f}" for number in value.to_numpy().ravel()]
 
 
 def test_published_tables_alone_can_be_drawn():
-    png(figures.scores_against_paper(published.table1()))
+    png(scorefigures.scores_against_paper(published.table1()))
 
 
 def test_a_mask_keeps_what_its_branch_sees_and_dims_the_rest():

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from traunet import flow
 from traunet.config import SMOKE, VARIANTS
-from traunet.flow import FlowError
-from traunet.locking import alone
-from traunet.sealing import SEAL, seal
+from traunet.machines.locking import alone
+from traunet.records.sealing import SEAL, seal
+from traunet.workflow import flow
+from traunet.workflow.flow import FlowError
 from traunet.workspace import Workspace
 
 

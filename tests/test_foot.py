@@ -3,7 +3,7 @@
 import pytest
 from extensions import extension
 
-from traunet import foot
+from traunet.book import foot
 
 
 def test_a_page_in_a_folder_of_its_own_is_named_by_its_whole_path(tmp_path):

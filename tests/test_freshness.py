@@ -7,8 +7,9 @@ import pytest
 from nbformat.v4 import new_code_cell
 from projects import chapter, workspace, write_executed
 
-from traunet import chapters, freshness, provenance
-from traunet.chapters import ChapterError
+from traunet.book import chapters, freshness
+from traunet.book.chapters import ChapterError
+from traunet.records import provenance
 from traunet.workspace import PROJECT
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -64,7 +65,7 @@ def library(tmp_path, monkeypatch):
     """A copy of the library whose sources may be changed."""
     folder = tmp_path / "copy" / "traunet"
     shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(folder / "records" / "provenance.py"))
     return folder
 
 
@@ -77,12 +78,13 @@ def changed(keyed, source, library, module):
 
 
 @pytest.mark.parametrize(
-    ("module", "stale"), [("figures.py", True), ("facs.py", True), ("doctor.py", False), ("report.py", False)]
+    ("module", "stale"),
+    [("figures/scorefigures.py", True), ("facs.py", True), ("doctor.py", False), ("report.py", False)],
 )
 def test_a_notebook_rests_on_the_code_that_it_imports_and_not_on_what_only_makes_the_stages(
     keyed, notebook, library, module, stale
 ):
-    source = notebook("from traunet import figures\nws.results()")
+    source = notebook("from traunet.figures import scorefigures\nws.results()")
     words = [freshness.WORDS["library"]] if stale else []
     assert changed(keyed, source, library, module) == words
 
@@ -105,7 +107,7 @@ def test_what_a_notebook_is_made_from_is_worked_out_once_and_again_after_an_edit
 
 @pytest.mark.parametrize("name", sorted(freshness.WORDS))
 def test_each_thing_that_changed_is_told_with_the_page_and_the_command(tmp_path, notebook, name):
-    done, source = workspace(tmp_path), notebook("from traunet import published\nshow(ws)")
+    done, source = workspace(tmp_path), notebook("from traunet.scoring import published\nshow(ws)")
     write_executed(done, source)
     freshness.refuse_stale(done, [source])
     write_executed(done, source, **{name: "of before"})

@@ -11,16 +11,16 @@ import pytest
 import torch
 from pictures import TINY, PaintedStore
 
-from traunet import acceleration, gpus
 from traunet.bench.gpu import compare
 from traunet.config import VARIANTS
 from traunet.data import folds
-from traunet.feeding import Draws, loader
-from traunet.loop import Adapter, Descent
-from traunet.machine import Machine
+from traunet.fitting.feeding import Draws, loader
+from traunet.fitting.loop import Adapter, Descent
+from traunet.fitting.resident import ResidentStore, resident
+from traunet.machines import acceleration, gpus
+from traunet.machines.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
-from traunet.resident import ResidentStore, resident
 from traunet.training import WeightedPlan, branch_loss, fit, predict
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
@@ -201,7 +201,7 @@ def test_a_killed_training_goes_on_there(tmp_path):
 def test_a_job_gets_a_gpu_by_its_uuid():
     assert gpus.here()
     asked = "import torch; print(torch.cuda.device_count(), torch.zeros(1, device='cuda').item())"
-    command = [sys.executable, "-m", "traunet.gpus", "1", sys.executable, "-c", asked]
+    command = [sys.executable, "-m", "traunet.machines.gpus", "1", sys.executable, "-c", asked]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["1", "0.0"]
 
 
@@ -221,7 +221,7 @@ def train_until_noted(state) -> None:
     """Say so when an epoch is written, and train on; slowly, so that a kill finds it at work."""
     from pathlib import Path
 
-    from traunet import unfinished
+    from traunet.fitting import unfinished
 
     write = unfinished.write
 

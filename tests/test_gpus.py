@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from traunet import gpus
+from traunet.machines import gpus
 
 TWO = "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1111)\nGPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-2222)\n"
 SLICED = (
@@ -36,7 +36,7 @@ def machine(tmp_path, monkeypatch):
 
 
 def job(count: int, code: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "traunet.gpus", str(count), sys.executable, "-c", code]
+    command = [sys.executable, "-m", "traunet.machines.gpus", str(count), sys.executable, "-c", code]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -45,7 +45,7 @@ SHOW_AND_WAIT = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True
 
 def holder(count: int = 1) -> tuple[subprocess.Popen[str], str]:
     """A job that holds its GPUs until it is ended, and the ones that it was given."""
-    command = [sys.executable, "-m", "traunet.gpus", str(count), sys.executable, "-c", SHOW_AND_WAIT]
+    command = [sys.executable, "-m", "traunet.machines.gpus", str(count), sys.executable, "-c", SHOW_AND_WAIT]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     return process, process.stdout.readline().strip()
@@ -115,7 +115,7 @@ def test_two_jobs_get_a_gpu_each_and_the_third_waits_until_one_is_killed(machine
 
 def test_a_job_takes_all_the_gpus_that_it_asks_for_or_none(tmp_path):
     script = (
-        "import sys, time; from pathlib import Path; from traunet import gpus\n"
+        "import sys, time; from pathlib import Path; from traunet.machines import gpus\n"
         "print(gpus.taken(1, ['a', 'b'], Path(sys.argv[1])), flush=True); input()"
     )
     other = subprocess.Popen(

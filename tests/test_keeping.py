@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from traunet.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, remembered, replaced
+from traunet.records.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, remembered, replaced
 
 
 def writing(text, calls=None):

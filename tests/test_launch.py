@@ -12,7 +12,8 @@ import yaml
 from extensions import extension
 from projects import chapter, executed, figure_cell
 
-from traunet import chapters, cli, publish
+from traunet import cli
+from traunet.book import chapters, publish
 from traunet.config import PROFILES
 from traunet.workspace import PROJECT
 

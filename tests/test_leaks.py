@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_output
 from PIL import Image, PngImagePlugin
 from projects import PIXEL, chapter, executed, workspace, write_executed, write_project, write_sealed
 
-from traunet import chapters, leaks, publish
-from traunet.publish import BuildError
+from traunet.book import chapters, leaks, publish
+from traunet.book.publish import BuildError
 
 
 def shown(folder: Path, *outputs, **metadata) -> Path:

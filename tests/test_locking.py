@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from traunet import flow
-from traunet.keeping import made_once
-from traunet.locking import alone, locked
+from traunet.machines.locking import alone, locked
+from traunet.records.keeping import made_once
+from traunet.workflow import flow
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended
 IMPATIENT = """
 import os, sys, tempfile
 from pathlib import Path
-from traunet import flow
-from traunet.locking import locked
+from traunet.workflow import flow
+from traunet.machines.locking import locked
 slow = "import time; print('here', flush=True)\\ntry: time.sleep(60)\\nexcept KeyboardInterrupt: time.sleep(2)"
 lock = locked(Path(sys.argv[1]))
 try:

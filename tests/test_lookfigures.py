@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from traunet import figures, lookfigures
 from traunet.facs import AUS, REGIONS
+from traunet.figures import lookfigures, scorefigures
 
 mpl.use("Agg")
 FACE = np.full((32, 32, 3), 200, dtype=np.uint8)
@@ -42,7 +42,7 @@ def test_every_run_has_a_line_from_its_kept_to_its_best_epoch():
     table = pd.DataFrame(
         {"network": ["a", "a", "b"], "fold": [1, 2, 1], "kept": [50.0, 40, 30], "best": [55.0, 40, 31]}
     )
-    axes = figures.epoch_choices(table).axes[0]
+    axes = scorefigures.epoch_choices(table).axes[0]
     spans = [(line[0, 0], line[1, 0]) for line in axes.collections[0].get_segments()]  # pyright: ignore
     assert spans == [(50, 55), (40, 40), (30, 31)]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]

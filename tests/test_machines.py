@@ -11,8 +11,8 @@ import pytest
 import slurm
 from projects import call, write_checkout
 
-from traunet import flow
 from traunet.config import FOLDS, SMOKE, VARIANTS
+from traunet.workflow import flow
 from traunet.workspace import PROJECT, Workspace
 
 CLUSTERS = ("slurm", "kubernetes")
@@ -83,8 +83,8 @@ def test_a_cluster_gets_one_job_a_variant_and_fold_with_gpu_memory_time_and_core
 
 def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(checkout, planned, tmp_path):
     """As book/machines.md has it for clusters that want another way: no `gpu` asked for must not hide the GPU."""
-    assert "traunet.gpus" in planned("local")
-    assert not any("traunet.gpus" in planned(machines) for machines in CLUSTERS)
+    assert "traunet.machines.gpus" in planned("local")
+    assert not any("traunet.machines.gpus" in planned(machines) for machines in CLUSTERS)
     own = tmp_path / "own"
     shutil.copytree(PROJECT / "profiles" / "slurm", own)
     text = (own / "config.yaml").read_text()
@@ -93,7 +93,7 @@ def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(
     assert done.returncode == 0, done.stdout
     assert "gres=gpu:a100:1" in done.stdout
     assert "traunet train" in done.stdout
-    assert "traunet.gpus" not in done.stdout
+    assert "traunet.machines.gpus" not in done.stdout
 
 
 def test_here_a_small_training_does_all_folds_on_one_core(planned):

@@ -10,7 +10,7 @@ import pytest
 from photographs import LANDSCAPE, LEAVING, NOBODY, PORTRAIT, VIDEO, WITH_ALPHA, pixels, real
 from PIL import Image
 
-from traunet.media import MediaError, open_media, picture_writer, whole_or_nothing
+from traunet.faces.media import MediaError, open_media, picture_writer, whole_or_nothing
 
 
 def pattern(number: int, height: int = 48, width: int = 64) -> np.ndarray:

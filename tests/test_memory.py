@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from traunet.memory import keep_freed
+from traunet.machines.memory import keep_freed
 if sys.argv[1] == "keep":
     assert keep_freed()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt

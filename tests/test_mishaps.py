@@ -10,7 +10,7 @@ import spoilt
 import torch
 from mishaps import MISHAPS, Mishap, as_code, at_home, command, contents, copy, neutral, run, shown, sound
 
-from traunet.advice import advice, concerns_writing
+from traunet.machines.advice import advice, concerns_writing
 
 assert spoilt.AREAS  # importing them enters their kinds
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from traunet.colours import REGION_COLOURS
+from traunet.faces.landmarks import Box, Face
+from traunet.faces.overlay import draw, place_panel
 from traunet.facs import AUS, N_LANDMARKS
-from traunet.landmarks import Box, Face
-from traunet.overlay import draw, place_panel
+from traunet.figures.colours import REGION_COLOURS
 
 PICTURE = (400, 300)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pictures import TINY, PaintedStore
 
-from traunet.machine import Machine
+from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.weights import fill_trunk, load_trunk
 from traunet.pretraining import ShuffledPlan, hold_out, measured_normalisation, pretrain

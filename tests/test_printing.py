@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from traunet import chromium, printing
-from traunet.chromium import NoBrowserError
+from traunet.book import chromium, printing
+from traunet.book.chromium import NoBrowserError
 
 PAGES = ("intro", "notebooks/data")
 NOTE = "<strong>Profile smoke, data set: synthetic DISFA.</strong> Not the paper's experiment."

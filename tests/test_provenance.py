@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from traunet import provenance
-from traunet.provenance import code_hash, file_sha256, versions
+from traunet.records import provenance
+from traunet.records.provenance import code_hash, file_sha256, versions
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def library(tmp_path, monkeypatch):
     """A small package: top imports middle and (relatively) side; middle imports inner.bottom; other is alone."""
     files = {
         "__init__.py": "",
-        "provenance.py": "",
+        "records/provenance.py": "",
         "top.py": "import numpy\nimport traunet.middle\ndef g():\n    from . import side\n    return side\n",
         "middle.py": '"""Doc."""\nfrom traunet.inner import bottom\nX = "# none"\ndef f():\n    """Doc."""\n',
         "side.py": "Y = 1\n",
@@ -24,7 +24,7 @@ def library(tmp_path, monkeypatch):
         path = tmp_path / "traunet" / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "traunet" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "traunet" / "records" / "provenance.py"))
     return tmp_path / "traunet"
 
 

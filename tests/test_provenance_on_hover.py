@@ -12,9 +12,10 @@ import pytest
 from bs4 import BeautifulSoup
 from fakes import fake_runs
 
-from traunet import origins, report
+from traunet import report
 from traunet.config import VARIANTS
-from traunet.results import Number
+from traunet.scoring import origins
+from traunet.scoring.results import Number
 from traunet.workspace import PROJECT
 
 EXTENSIONS = PROJECT / "book" / "_ext"

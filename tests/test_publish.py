@@ -11,10 +11,11 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_output
 from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project, write_sealed
 
-from traunet import chapters, cores, publish
-from traunet.chapters import ChapterError
+from traunet.book import chapters, publish
+from traunet.book.chapters import ChapterError
+from traunet.book.publish import BuildError
 from traunet.config import PAPER, SMOKE
-from traunet.publish import BuildError
+from traunet.machines import cores
 from traunet.workspace import PROJECT
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from traunet import metrics, published
+from traunet import metrics
 from traunet.config import VARIANTS
 from traunet.facs import AUS
-from traunet.published import SCORES
+from traunet.scoring import published
+from traunet.scoring.published import SCORES
 
 TEXT = Path(__file__).with_name("paper_tables.txt").read_text(encoding="utf-8").splitlines()
 PRINTED_NAMES = {"TRA": "TRA-Net"}

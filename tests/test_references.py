@@ -5,7 +5,7 @@ import re
 import pytest
 from extensions import extension
 
-from traunet import chapters
+from traunet.book import chapters
 from traunet.workspace import PROJECT
 
 ENTRIES = extension("citations").references(PROJECT / "book" / "references.bib")

@@ -11,12 +11,13 @@ import pytest
 from fakes import FakeRun, fake_predictions, fake_runs
 from sklearn.metrics import f1_score
 
-from traunet import report, results
+from traunet import report
 from traunet.config import FOLDS, VARIANTS
 from traunet.facs import AUS
-from traunet.published import SCORES
-from traunet.results import Number
-from traunet.scores import score_runs
+from traunet.scoring import results
+from traunet.scoring.published import SCORES
+from traunet.scoring.results import Number
+from traunet.scoring.scores import score_runs
 
 
 @pytest.fixture(scope="module")

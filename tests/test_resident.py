@@ -9,18 +9,18 @@ import torch
 import trees
 from pictures import TINY, PaintedStore
 
-from traunet import resident as module
 from traunet.config import AlignConfig
 from traunet.data import folds
 from traunet.data.disfa import read_tree
 from traunet.data.preparing import prepare
 from traunet.data.store import AlignedStore
-from traunet.feeding import Draws, loader
-from traunet.machine import Machine
+from traunet.fitting import resident as module
+from traunet.fitting.feeding import Draws, loader
+from traunet.fitting.resident import ResidentStore, answered_at_once, resident
+from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation, save_trunk
-from traunet.resident import ResidentStore, answered_at_once, resident
 from traunet.training import fit, predict, train
 
 ONE = Machine(device="cpu", threads=1)

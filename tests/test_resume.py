@@ -15,8 +15,8 @@ import pytest
 import torch
 from pictures import TINY, PaintedStore
 
-from traunet import unfinished
-from traunet.machine import Machine
+from traunet.fitting import unfinished
+from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
 from traunet.runs import FILES, Run
@@ -106,7 +106,7 @@ def test_a_training_taken_up_after_any_epoch_ends_the_same(home, tmp_path, whole
             raise StoppedError
 
     root, write = twin(home, tmp_path), unfinished.write
-    monkeypatch.setattr("traunet.unfinished.write", write_and_stop)
+    monkeypatch.setattr("traunet.fitting.unfinished.write", write_and_stop)
     with pytest.raises(StoppedError):
         train(root)
     monkeypatch.undo()

@@ -14,11 +14,11 @@ from pictures import TINY, PaintedStore
 from traunet.config import AlignConfig
 from traunet.data import folds
 from traunet.facs import AUS
-from traunet.machine import Machine
+from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation, save_trunk
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 from traunet.runs import FILES, DamagedRunError, Run
 from traunet.runstore import prediction_table, run_inputs, run_name, train_run
 from traunet.training import predict

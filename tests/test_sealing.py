@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from traunet.sealing import SEAL, broken, contents, seal
+from traunet.records.sealing import SEAL, broken, contents, seal
 
 
 @pytest.fixture

@@ -22,13 +22,13 @@ from packaging.version import Version
 from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
 from spoilt import spoilt_runs
 
-from traunet import chapters, publish
-from traunet.chapters import ChapterError
+from traunet.book import chapters, publish
+from traunet.book.chapters import ChapterError
 from traunet.data.annotations import read_landmarks
 from traunet.data.store import AlignedStore
 from traunet.doctor import pins
-from traunet.flow import stale_marks
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
+from traunet.workflow.flow import stale_marks
 from traunet.workspace import PROJECT
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

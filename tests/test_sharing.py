@@ -11,11 +11,11 @@ from torch import multiprocessing, nn
 
 from traunet.data import folds
 from traunet.facs import AUS
-from traunet.feeding import Draws
-from traunet.machine import Machine
+from traunet.fitting.feeding import Draws
+from traunet.fitting.sharing import SharedBatchNorm2d, gathered, place, share_batch_norm
+from traunet.machines.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
-from traunet.sharing import SharedBatchNorm2d, gathered, place, share_batch_norm
 from traunet.training import WeightedPlan, fit, predict
 
 ONE = Machine(device="cpu", threads=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from traunet import site
+from traunet.book import site
 
 GOOD = (
     "<html><body><p>{banner}</p><article><h1>Title</h1><p>" + "words " * 20 + "</p>{more}</article></body></html>"

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from traunet import provenance
-from traunet.sources import code_hash, library_text
+from traunet.records import provenance
+from traunet.records.sources import code_hash, library_text
 from traunet.workspace import PROJECT
 
 
@@ -14,7 +14,7 @@ def library(tmp_path, monkeypatch):
     """A copy of the library whose sources may be changed, and a build folder of its own."""
     folder = tmp_path / "copy" / "traunet"
     shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(folder / "records" / "provenance.py"))
     monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
     (tmp_path / "build").mkdir()
     return folder
@@ -31,7 +31,7 @@ def test_a_kept_hash_is_that_of_the_sources_whatever_was_edited_since(library):
         ("report", "NEW = 1\n"),
         ("metrics", "NEW = 1\n"),
         ("report", "# New.\n"),
-        ("site", "NEW = 1\n"),
+        ("book/site", "NEW = 1\n"),
     ):
         add(library / f"{module}.py", text)
         hashes.append(code_hash("traunet.report"))

@@ -14,7 +14,10 @@ from traunet.config import FOLDS, VARIANTS
 
 ALL_FOLDS = "".join(map(str, FOLDS))
 TRAININGS = {f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS}
-READING = "from traunet import figures\nfrom traunet.workspace import Workspace\nWorkspace.of('smoke').results()"
+READING = (
+    "from traunet.figures import scorefigures\n"
+    "from traunet.workspace import Workspace\nWorkspace.of('smoke').results()"
+)
 AFTER_TRAINING = {"results", "01_data.ipynb", "site"}
 
 
@@ -67,7 +70,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def test_another_wording_and_code_of_no_stage_build_the_site_alone_whose_pages_quote_the_library(project):
-    for module in ("training", "figures", "config", "data/store"):
+    for module in ("training", "figures/scorefigures", "config", "data/store"):
         file = project / "traunet" / f"{module}.py"
         file.write_text("# A thought.\n" + file.read_text().replace('"""', '"""Truly: ', 1))
     with (project / "traunet" / "doctor.py").open("a") as file:
@@ -77,7 +80,7 @@ def test_another_wording_and_code_of_no_stage_build_the_site_alone_whose_pages_q
 
 def test_another_style_of_figures_executes_their_notebooks_and_trains_nothing(project):
     edit(
-        project / "traunet" / "figures.py",
+        project / "traunet" / "figures" / "scorefigures.py",
         "STYLE: dict[Any, Any] = {",
         'STYLE: dict[Any, Any] = {"axes.linewidth": 2} | {',
     )
@@ -100,7 +103,7 @@ def test_a_notebook_that_reads_no_stage_is_not_executed_again_after_training(pro
 
 
 def test_a_change_in_the_figures_executes_their_notebooks_and_trains_nothing(project):
-    with (project / "traunet" / "figures.py").open("a") as file:
+    with (project / "traunet" / "figures" / "scorefigures.py").open("a") as file:
         file.write("\nNEW = 1\n")
     assert planned(project) == {"01_data.ipynb", "site"}
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from traunet import status
-from traunet.status import Status, at_work, last_words
+from traunet.workflow import status
+from traunet.workflow.status import Status, at_work, last_words
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from traunet.data.disfa import read_tree
 from traunet.data.preparing import prepare
 from traunet.data.store import AlignedStore
 from traunet.facs import CHIN, DISFA_AUS
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 
 CONFIG = AlignConfig(size=64)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from traunet import published
 from traunet.config import SMOKE, Expression, SynthConfig
+from traunet.faces.landmarks import DlibLandmarks
 from traunet.facs import ACTION_UNITS, AUS, CHIN, DISFA_AUS, FLIP, INNER_LIP, JAW, interocular_distance
-from traunet.landmarks import DlibLandmarks
+from traunet.scoring import published
 from traunet.synth import tree
 from traunet.synth.acting import DISFA_COUNTS, DISFA_FRAMES, perform
 from traunet.synth.head import Head, Moment

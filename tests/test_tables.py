@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from traunet.chapters import ACTIVE
-from traunet.tables import highest, sortable
+from traunet.book.chapters import ACTIVE
+from traunet.scoring.tables import highest, sortable
 
 SCORES = pd.DataFrame(
     {"AU1": [10.04, 20.0, np.nan], "AU2": [5.0, 5.0, 70.0]},

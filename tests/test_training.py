@@ -10,13 +10,13 @@ from pictures import TINY, PaintedStore
 from torch import nn
 from torch.nn import functional as F
 
-from traunet import gpus
 from traunet.attention import grad_cam
 from traunet.data import folds
 from traunet.facs import AUS
-from traunet.feeding import Draws
-from traunet.loop import Descent
-from traunet.machine import Machine, unused_gpu
+from traunet.fitting.feeding import Draws
+from traunet.fitting.loop import Descent
+from traunet.machines import gpus
+from traunet.machines.machine import Machine, unused_gpu
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
 from traunet.training import Selection, WeightedPlan, branch_loss, fit, mean_f1, predict, thinned

@@ -5,8 +5,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from projects import chapter, figure_cell, workspace, write_executed, write_project
 
-from traunet import prose, publish
-from traunet.prose import ALLOWED, REPORTING, TypedNumberError, faults, refuse_typed_numbers, typed
+from traunet.book import prose, publish
+from traunet.book.prose import ALLOWED, REPORTING, TypedNumberError, faults, refuse_typed_numbers, typed
 from traunet.workspace import PROJECT
 
 
@@ -174,4 +174,4 @@ def test_a_number_typed_by_hand_fails_the_build_and_the_former_site_stays(tmp_pa
 
 
 def test_the_advice_names_the_module_that_holds_the_exceptions():
-    assert "traunet/prose.py" in prose.ADVICE
+    assert "traunet/book/prose.py" in prose.ADVICE

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from fakes import fake_runs
 
-from traunet import claims, published, report, results, verdicts
+from traunet import report
 from traunet.config import VARIANTS
 from traunet.facs import AUS
-from traunet.verdicts import COLUMNS, VERDICTS
+from traunet.scoring import claims, published, results, verdicts
+from traunet.scoring.verdicts import COLUMNS, VERDICTS
 from traunet.workspace import PROJECT
 
 PAPERS = {"profile": "paper", "dataset": "DISFA"}

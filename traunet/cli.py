@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traunet.advice import advice, concerns_memory, concerns_writing, one_line
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
-from traunet.memory import keep_freed
+from traunet.machines.advice import advice, concerns_memory, concerns_writing, one_line
+from traunet.machines.memory import keep_freed
 from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
-    from traunet.machine import Machine
+    from traunet.machines.machine import Machine
     from traunet.runs import Run
 
 BAD_INPUT, STOPPED = 2, 130
@@ -68,7 +68,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_) -> None:
 
 def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
     if getattr(given, "done", None):
-        from traunet.flow import write_mark
+        from traunet.workflow.flow import write_mark
 
         write_mark(given.done, _workspace(given), made.stage, made.paths)
     what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
@@ -157,7 +157,7 @@ def _workspace(given: argparse.Namespace) -> Workspace:
 
 
 def _machine(given: argparse.Namespace) -> "Machine":
-    from traunet.machine import Machine
+    from traunet.machines.machine import Machine
 
     machine = Machine(given.device, given.threads, given.workers, given.devices)
     machine.torch_device()  # before anything is rendered for it
@@ -221,7 +221,7 @@ def _tables(given: argparse.Namespace) -> Made:
 
 
 def _notebook(given: argparse.Namespace) -> Made:
-    from traunet import chapters, contents, freshness
+    from traunet.book import chapters, contents, freshness
 
     named("notebook", given.name, dict.fromkeys(contents.notebooks()))
     workspace = _workspace(given)
@@ -234,13 +234,13 @@ def _notebook(given: argparse.Namespace) -> Made:
 
 
 def _site(given: argparse.Namespace) -> Made:
-    from traunet.publish import publish
+    from traunet.book.publish import publish
 
     return Made([publish(_workspace(given))], "results")
 
 
 def _pdf(given: argparse.Namespace) -> Made:
-    from traunet import contents, printing, publish
+    from traunet.book import contents, printing, publish
 
     workspace = _workspace(given)
     site = workspace.folder / "site"
@@ -252,7 +252,7 @@ def _pdf(given: argparse.Namespace) -> Made:
 
 
 def _book(given: argparse.Namespace) -> Made | None:
-    from traunet.flow import make_book
+    from traunet.workflow.flow import make_book
 
     made = make_book(_workspace(given), given.cores, given.dry_run, given.machines)
     return None if given.dry_run else Made([made], note="open it in a browser")

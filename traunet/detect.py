@@ -18,10 +18,10 @@ from tqdm import tqdm
 from traunet.config import AlignConfig
 from traunet.data.align import face_transform
 from traunet.data.resampling import warp
+from traunet.faces.landmarks import Box, DlibLandmarks, Face
+from traunet.faces.media import Media, open_media, picture_writer, whole_or_nothing
+from traunet.faces.overlay import NumberedFace, draw
 from traunet.facs import AUS
-from traunet.landmarks import Box, DlibLandmarks, Face
-from traunet.media import Media, open_media, picture_writer, whole_or_nothing
-from traunet.overlay import NumberedFace, draw
 from traunet.runs import ADVICE, DamagedRunError, Run
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from traunet.config import FOLDS, VARIANTS, ModelConfig
-from traunet.keeping import is_fresh
-from traunet.provenance import file_sha256
+from traunet.records.keeping import is_fresh
+from traunet.records.provenance import file_sha256
 from traunet.workspace import PROJECT, Workspace
 
 REMARKS = ("missing:", "odd:")
@@ -53,7 +53,7 @@ def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
 def _machine(workspace: Workspace) -> Iterator[str]:
     import torch
 
-    from traunet.machine import unused_gpu
+    from traunet.machines.machine import unused_gpu
 
     where = next(folder for folder in (workspace.root, *workspace.root.resolve().parents) if folder.exists())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"

@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from traunet.config import ModelConfig, TrunkConfig
 from traunet.data.store import AlignedStore
-from traunet.feeding import Draws, loader
-from traunet.loop import Adapter, Descent, outputs, train_epochs
-from traunet.machine import Machine
+from traunet.fitting.feeding import Draws, loader
+from traunet.fitting.loop import Adapter, Descent, outputs, train_epochs
+from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import Normalise
 from traunet.model.weights import Normalisation, save_trunk
-from traunet.provenance import code_hash, versions
+from traunet.records.provenance import code_hash, versions
 
 # Decision: as usual for face recognition networks; neither the paper nor the weights it uses come with a recipe.
 MOMENTUM, WEIGHT_DECAY, FLIP_PROBABILITY = 0.9, 0.0005, 0.5

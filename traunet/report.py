@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from traunet import claims, metrics, published, results, verdicts
+from traunet import metrics
 from traunet.config import FOLDS
 from traunet.facs import AUS
-from traunet.results import Number, cells, select
-from traunet.scores import ScoredRun, VariantScores, score_runs
+from traunet.scoring import claims, published, results, verdicts
+from traunet.scoring.results import Number, cells, select
+from traunet.scoring.scores import ScoredRun, VariantScores, score_runs
 
 SCORES = published.SCORES
 TABLE1 = ["metric", "method", "source", "averaging", *SCORES]

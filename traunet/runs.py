@@ -12,7 +12,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd

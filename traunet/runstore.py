@@ -15,16 +15,16 @@ import numpy as np
 
 from traunet.config import FOLDS, VARIANTS, Profile, canonical_json, named
 from traunet.facs import AUS
-from traunet.keeping import made_once
-from traunet.provenance import NUMERIC_PACKAGES, file_sha256, versions
+from traunet.records.keeping import made_once
+from traunet.records.provenance import NUMERIC_PACKAGES, file_sha256, versions
+from traunet.records.sources import code_hash, packages
 from traunet.runs import FILES, Run
-from traunet.sources import code_hash, packages
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from traunet.data.store import AlignedStore
-    from traunet.machine import Machine
+    from traunet.machines.machine import Machine
     from traunet.training import Trained
 
 TRAINING_CODE = ("traunet.training",)

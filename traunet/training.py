@@ -16,12 +16,12 @@ from traunet.data import folds
 from traunet.data.folds import Split
 from traunet.data.store import AlignedStore
 from traunet.facs import REGION_AUS
-from traunet.feeding import Draws, loader
-from traunet.loop import Adapter, Descent, outputs, train_epochs
-from traunet.machine import Machine
+from traunet.fitting.feeding import Draws, loader
+from traunet.fitting.loop import Adapter, Descent, outputs, train_epochs
+from traunet.fitting.resident import ResidentStore, answered_at_once, resident
+from traunet.machines.machine import Machine
 from traunet.model.tranet import build_on_trunk
 from traunet.model.weights import Normalisation
-from traunet.resident import ResidentStore, answered_at_once, resident
 
 REGION_SIZES = [len(aus) for aus in REGION_AUS.values()]  # the columns of a branch stand together in `AUS`
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, SynthConfig, TrunkConfig, canonical_json, named
-from traunet.keeping import digest, found_or_made, listing
-from traunet.provenance import file_sha256
-from traunet.sources import code_hash, packages
+from traunet.records.keeping import digest, found_or_made, listing
+from traunet.records.provenance import file_sha256
+from traunet.records.sources import code_hash, packages
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
-    from traunet.machine import Machine
+    from traunet.machines.machine import Machine
     from traunet.runs import Run
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here

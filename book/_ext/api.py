@@ -78,15 +78,20 @@ def _signature(entry: Entry, kind: str) -> nodes.Node:
 
 
 class Floors(SphinxDirective):
-    """What every module is for, in a sentence, from the ground floor up."""
+    """What every module is for, in a sentence, from the ground floor up; those of a room below the room."""
 
     def run(self) -> list[nodes.Node]:
-        items = []
+        floors, rooms = nodes.bullet_list(), {}
         for module in library.library():
             words = docstrings.inline(" " + library.first_sentence(module.doc), {})
             line = nodes.paragraph("", "", docstrings.link(module.name, module.title), *words)
-            items.append(nodes.list_item("", line))
-        return [nodes.bullet_list("", *items)]
+            item = rooms[module.title] = nodes.list_item("", line)
+            room = rooms.get(module.title.rpartition(".")[0])
+            if room is not None and len(room) == 1:
+                room += nodes.bullet_list()
+            within = floors if room is None else room[-1]
+            within += item
+        return [floors]
 
 
 def names(module: Entry) -> dict[str, str]:

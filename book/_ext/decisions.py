@@ -41,7 +41,7 @@ class Decision:
 @cache
 def decisions(module: str) -> list[Decision]:
     """Every decision of a module, in the order of its source; looked for once for each text of the library."""
-    from traunet.sources import told_once
+    from traunet.records.sources import told_once
 
     ways = [Path(file).read_text(encoding="utf-8") for file in (__file__, library.__file__)]
     kept = told_once(["decisions", module, ways], lambda: [astuple(one) for one in _decisions(module)])

@@ -1,7 +1,7 @@
 """Each page's foot: when the page was made, in how many seconds, and from what, by short hashes.
 
-The facts come from `made_file`, which is staged beside the pages (traunet/foot.py). A page of prose that quotes
-results says so too: Sphinx knows on which files it depends.
+The facts come from `made_file`, which is staged beside the pages (traunet/book/foot.py). A page of prose that
+quotes results says so too: Sphinx knows on which files it depends.
 """
 
 import json

@@ -17,8 +17,8 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from traunet.chapters import INJECTED
-from traunet.publish import HIDDEN
+from traunet.book.chapters import INJECTED
+from traunet.book.publish import HIDDEN
 
 FOLDER = "notebooks/"
 SOURCES = "_notebooks"  # the folder of the site with notebooks as their authors wrote them

@@ -47,7 +47,7 @@ def modules(folder: Path) -> dict[str, Path]:
     order = floors(folder.parent / "pyproject.toml")
     full = [path for path in folder.rglob("*.py") if path.read_text(encoding="utf-8").strip()]
     found = {_module(path, folder): path for path in full}
-    return dict(sorted(found.items(), key=lambda item: (_floor(item[0], order), item[0])))
+    return dict(sorted(found.items(), key=lambda item: _place(item[0], order)))
 
 
 def _module(path: Path, folder: Path) -> str:
@@ -55,18 +55,27 @@ def _module(path: Path, folder: Path) -> str:
     return ".".join([PACKAGE, *(part for part in parts if part != "__init__")])
 
 
-def floors(pyproject: Path) -> list[list[str]]:
-    """The rooms of each floor, the ground floor first; none where there is no such file."""
+def floors(pyproject: Path) -> dict[str, list[list[str]]]:
+    """Of the package, and of each room with an order of its own: what is on each floor, the ground floor first."""
     if not pyproject.is_file():
-        return []
+        return {}
     contracts = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == [PACKAGE])
-    return [[room.strip() for room in layer.split(":")] for layer in reversed(layers)]
+    return {
+        house: [[room.strip() for room in layer.split(":")] for layer in reversed(contract["layers"])]
+        for contract in contracts
+        for house in contract.get("containers", [])
+    }
 
 
-def _floor(module: str, order: list[list[str]]) -> int:
-    room = module.split(".")[1] if "." in module else ""
-    return next((number for number, rooms in enumerate(order) if room in rooms), -1 if not room else len(order))
+def _place(module: str, order: dict[str, list[list[str]]]) -> list[tuple[int, str]]:
+    """A module's floor and name, and before these its room's; a room comes before all that is in it."""
+    parts = module.split(".")
+    houses = [".".join(parts[:depth]) for depth in range(1, len(parts))]
+    return [(_floor(name, order.get(house, [])), name) for house, name in zip(houses, parts[1:], strict=True)]
+
+
+def _floor(room: str, order: list[list[str]]) -> int:
+    return next((number for number, rooms in enumerate(order) if room in rooms), len(order))
 
 
 @cache
@@ -200,7 +209,7 @@ def every(entry: Entry) -> Iterator[Entry]:
 @cache
 def library() -> tuple[Entry, ...]:
     """Every module of the library, the ground floor first; read once for each text of it, which takes seconds."""
-    from traunet.sources import told_once
+    from traunet.records.sources import told_once
 
     found = modules(home())
     reading = Path(__file__).read_text(encoding="utf-8")

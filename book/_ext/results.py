@@ -6,7 +6,7 @@ The key is followed by an optional format, as in an f-string (default: the short
 has no value, is a warning, and the book is built with warnings as errors: either the number is there or no book.
 
 Under the mouse, or reached with the Tab key, a number shows its key, data set, profile, runs and code; a reader of
-the screen hears the same as its description. `traunet/claims.py` and `scoreboard.py` make such numbers too.
+the screen hears the same as its description. `scoring/claims.py` and `scoreboard.py` make such numbers too.
 """
 
 import json
@@ -18,8 +18,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-from traunet.origins import opening, origin
-from traunet.results import Number
+from traunet.scoring.origins import opening, origin
+from traunet.scoring.results import Number
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 ```{scoreboard} highest_f1 hard_masks
 ```
-the named claims (none named: all, with what each is held to); `traunet/claims.py` judged them.
+the named claims (none named: all, with what each is held to); `traunet/scoring/claims.py` judged them.
 
 ```{reproduced}
 ```
-every printed number with ours, the difference, the tolerance and the verdict of `traunet/verdicts.py`.
+every printed number with ours, the difference, the tolerance and the verdict of `traunet/scoring/verdicts.py`.
 
 ```{sidebyside} table1 f1
 ```
@@ -29,9 +29,9 @@ from results import result, results_file
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from traunet import published
 from traunet.config import VARIANTS
-from traunet.results import slug
+from traunet.scoring import published
+from traunet.scoring.results import slug
 
 METRICS = {"f1": "F1", "accuracy": "accuracy"}
 AVERAGINGS = {"printed": "printed", "pooled": "pooled", "fold_mean": "mean of the folds"}

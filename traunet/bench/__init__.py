@@ -1,0 +1,1 @@
+"""`make bench`: speed and memory, each beside something that is measured in the same run."""

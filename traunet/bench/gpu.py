@@ -16,13 +16,13 @@ from statistics import median
 
 import torch
 
-from traunet import published
 from traunet.bench.figure import Figure
 from traunet.bench.step import WAITING, WIDTH, Batch, Step, arithmetic, drawn_batches, plain_stack, small_store
 from traunet.config import PAPER, ModelConfig
 from traunet.data.store import AlignedStore
-from traunet.machine import Machine
-from traunet.resident import resident, room
+from traunet.fitting.resident import resident, room
+from traunet.machines.machine import Machine
+from traunet.scoring import published
 
 STEPS = 5  # timed in one go
 STAYING, COMING = "on pictures that stay there", "on pictures decoded batch by batch"

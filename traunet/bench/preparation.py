@@ -18,7 +18,6 @@ import av
 import numpy as np
 import pandas as pd
 
-from traunet import cores, published
 from traunet.bench.decoding import decode_part, picture_part
 from traunet.bench.figure import Figure
 from traunet.config import AlignConfig, SynthConfig
@@ -28,6 +27,8 @@ from traunet.data.preparing import prepare
 from traunet.data.progress import Progress
 from traunet.data.video import divide
 from traunet.facs import DISFA_AUS
+from traunet.machines import cores
+from traunet.scoring import published
 from traunet.synth.tree import OFFICIAL_SUBJECTS, performances, scene
 
 AT_LEAST, MEMORY, DISK, LINEAR = 0.8, 2e9, 3e9, 1.1  # the bars

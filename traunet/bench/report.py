@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from traunet.bench.figure import Figure, Measurement
-from traunet.provenance import NUMERIC_PACKAGES, versions
+from traunet.records.provenance import NUMERIC_PACKAGES, versions
 
 
 def benchmark(out: Path, measurements: Mapping[str, Measurement], **options: Any) -> dict[str, list[Figure]]:

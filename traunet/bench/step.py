@@ -17,7 +17,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from traunet.acceleration import autocast, placed
 from traunet.bench.figure import Figure
 from traunet.bench.preparation import PeakMemory
 from traunet.config import PAPER, AlignConfig, ModelConfig, SynthConfig
@@ -25,14 +24,15 @@ from traunet.data import folds
 from traunet.data.disfa import read_tree
 from traunet.data.preparing import prepare
 from traunet.data.store import AlignedStore
-from traunet.feeding import Draws, loader
-from traunet.loop import Descent
-from traunet.machine import Machine
-from traunet.memory import keep_freed
+from traunet.fitting.feeding import Draws, loader
+from traunet.fitting.loop import Descent
+from traunet.fitting.resident import ResidentStore
+from traunet.machines.acceleration import autocast, placed
+from traunet.machines.machine import Machine
+from traunet.machines.memory import keep_freed
 from traunet.model.blocks import BandConv2d
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
-from traunet.resident import ResidentStore
 from traunet.synth.tree import OFFICIAL_SUBJECTS, write_tree
 from traunet.training import branch_loss
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from traunet import published
 from traunet.checkup.subject import Examined
 from traunet.data.folds import SUBJECTS, TEST_SUBJECTS
 from traunet.facs import AUS, DISFA_AUS, MAX_INTENSITY
+from traunet.scoring import published
 
 INTENSITIES = range(1, MAX_INTENSITY + 1)
 

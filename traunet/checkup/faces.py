@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from traunet.faces.landmarks import Box, DlibLandmarks, Face
 from traunet.facs import FLIP, JAW, LEFT_IMAGE_EYE, RIGHT_IMAGE_EYE, interocular_distance
-from traunet.landmarks import Box, DlibLandmarks, Face
 
 CALM, FAST = 12, 16  # frames of each subject
 FITS = 0.15  # of the inter-ocular distance: the median error up to which landmarks belong to the picture

@@ -13,8 +13,8 @@ from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
 from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, marked_bad, read_bad_frames
+from traunet.faces.landmarks import DlibLandmarks
 from traunet.facs import DISFA_AUS, N_LANDMARKS
-from traunet.landmarks import DlibLandmarks
 
 LONGEST = 640  # pixels; faces of videos are large, and a smaller picture is searched faster
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from traunet import cores, published
 from traunet.checkup.counts import fold_lines, intensity_lines, some
 from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
@@ -18,6 +17,8 @@ from traunet.checkup.subject import Examined, examine_subject
 from traunet.data.annotations import TOLERATED_FILES
 from traunet.data.disfa import SYNTHETIC_MARK, find_folders, find_videos, labelled_subjects
 from traunet.data.folds import SUBJECTS
+from traunet.machines import cores
+from traunet.scoring import published
 
 
 def examine_tree(

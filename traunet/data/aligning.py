@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from traunet import cores
 from traunet.data.pictures import encode_aligned
 from traunet.data.progress import Progress
 from traunet.data.video import Stretch, all_before, numbered
+from traunet.machines import cores
 
 AHEAD = 2  # tasks a process that are laid out ahead of time: none has to wait, and memory stays flat
 LOOK = 0.2  # seconds between two looks at how far the processes have come

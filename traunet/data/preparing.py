@@ -24,7 +24,7 @@ from traunet.data.progress import Progress
 from traunet.data.store import FRAMES, IMAGES, LANDMARKS, MANIFEST, SEALED, AlignedStore
 from traunet.data.unfinished import NEW, Unfinished, unfinished
 from traunet.data.video import divide, frame_shape, no_frame
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 
 NO_FACE = "landmarks are no face"
 Tasks = dict[str, list[Task]]  # of each subject, in the order of the frames

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from traunet.config import AlignConfig
-from traunet.provenance import file_sha256
+from traunet.records.provenance import file_sha256
 
 IMAGES, FRAMES, LANDMARKS, MANIFEST = "images.bin", "frames.parquet", "landmarks.npy", "manifest.json"
 FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a file must not lead elsewhere

@@ -15,8 +15,8 @@ import simplejpeg
 from traunet.data.aligning import Part, Task
 from traunet.data.pictures import QUALITY
 from traunet.data.video import Stretch
-from traunet.locking import alone
-from traunet.provenance import code_hash
+from traunet.machines.locking import alone
+from traunet.records.provenance import code_hash
 
 PICTURES = ".pictures"
 NEW = "new"  # the store while it is put together

@@ -19,9 +19,9 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from traunet import cores
 from traunet.config import Expression, SynthConfig
 from traunet.facs import DISFA_AUS
+from traunet.machines import cores
 from traunet.synth.acting import Performance, perform
 from traunet.synth.head import Head
 from traunet.synth.scene import Scene

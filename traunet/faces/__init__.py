@@ -1,0 +1,1 @@
+"""Any photograph or video of faces: read, landmarks found, and the answers drawn onto it."""

@@ -1,0 +1,1 @@
+"""What is made is kept, and notes what it was made from: folders never half there, seals, hashes of sources."""

@@ -1,0 +1,147 @@
+"""Folders that are kept: found if made from the same inputs, else made, and never half there."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+from traunet.machines.locking import alone
+from traunet.records.sealing import broken, seal
+
+KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
+
+
+def digest(inputs: Any) -> str:
+    """A short hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]) -> Any:
+    """What `compute` gives for these inputs: as the file has it if it was asked so before, else computed now.
+
+    The inputs must be all that the answer hangs on. The file holds the last answer, as JSON; one that cannot be
+    read is as good as none, and where there is no folder, or none that can be written to, nothing is kept. Nor is
+    an answer during whose computing an input was edited: nobody knows of which version it is.
+    """
+    key = digest(inputs())
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return kept["answer"]
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    answer = compute()
+    if digest(inputs()) == key:
+        with suppress(OSError):
+            _put(file, json.dumps({"key": key, "answer": answer}))
+    return answer
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a small file whole: who reads it meanwhile sees the former one."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
+        part.write(text)
+    Path(part.name).replace(file)
+
+
+def listing(folder: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file below a folder: what tells quickly that none was changed."""
+    files = sorted(path for path in _below(folder) if path.is_file())
+    return [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder; of linked folders too, each once, since a link may lead back."""
+    met = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in met:
+            folders.clear()
+            continue
+        met.add(real)
+        folders.sort()
+        yield from (Path(place, name) for name in files)
+
+
+def is_fresh(folder: Path, key: str) -> bool:
+    """Whether the folder was made, completely, from the inputs that the key stands for."""
+    try:
+        return (folder / KEY).read_text().strip() == key
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def found_or_made(folder: Path, key: str, make: Callable[[Path], Any], sealed: bool = False) -> Path:
+    """Return the folder if it is fresh; else let `make` write it anew, and put that in its place.
+
+    `make` gets a path that does not exist yet. Of two processes that ask at once the second waits and finds. What
+    fails or is killed leaves the former folder as it was. A `sealed` one is made again also if a file in it is not
+    as it was written.
+    """
+
+    def found() -> bool:
+        return is_fresh(folder, key) and not (sealed and broken(folder))
+
+    if found():
+        return folder
+    with _alone(folder):
+        if not found():
+            _replace(folder, lambda new: _make_with_key(new, key, make, sealed))
+    return folder
+
+
+def made_once(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Return the folder if it is there at all: its name says what it was made from. Else as `found_or_made`."""
+    if not folder.exists():
+        with _alone(folder):
+            if not folder.exists():
+                _replace(folder, make)
+    return folder
+
+
+def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Let `make` write the folder anew, found or not, and put that in its place; a failure leaves it as it was."""
+    with _alone(folder):
+        _replace(folder, make)
+    return folder
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return alone(folder.parent / f".{folder.name}.lock")
+
+
+def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool) -> None:
+    make(new)
+    if sealed:
+        seal(new)
+    (new / KEY).write_text(key + "\n")
+
+
+def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
+    for leftover in folder.parent.glob(f".{folder.name}.part-*"):
+        shutil.rmtree(leftover)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
+    try:
+        make(scratch / folder.name)
+        _exchange(folder, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _exchange(folder: Path, scratch: Path) -> None:
+    """Put the new folder in the former one's place, or leave the former one there."""
+    former = scratch / "old"
+    if folder.exists():
+        folder.rename(former)
+    try:
+        (scratch / folder.name).rename(folder)
+    except BaseException:
+        if former.exists():
+            former.rename(folder)
+        raise

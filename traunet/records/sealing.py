@@ -1,0 +1,50 @@
+"""Folders that nobody edits: what each file holds is noted when they are made, and told if it has changed since.
+
+That finds an edit by hand, a slip, a file that was half copied or put there. It cannot find who writes the note
+anew as well, and says nothing of what the files were made from: runs note their own (`traunet/runs.py`).
+"""
+
+import json
+from pathlib import Path
+
+from traunet.records.provenance import file_sha256
+
+SEAL = ".as-written"  # the file in a sealed folder that holds the hashes of the others
+
+
+def seal(folder: Path) -> None:
+    """Note what every file of a folder holds now."""
+    (folder / SEAL).write_text(json.dumps(contents(folder), indent=1) + "\n", encoding="utf-8")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The hash of every file of a folder, by name; what is hidden is not looked at."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return {file.name: file_sha256(file) for file in files}
+
+
+def broken(folder: Path) -> list[str]:
+    """What is not as it was written, each file in words; an empty list if all is."""
+    noted, now = _noted(folder), contents(folder)
+    if noted is None:
+        return [
+            f"{folder / SEAL} cannot be read, so that nothing tells whether the files are as they were written"
+        ]
+    return [
+        f"{folder / name} {_what(noted.get(name), now.get(name))}"
+        for name in sorted(noted.keys() | now.keys())
+        if noted.get(name) != now.get(name)
+    ]
+
+
+def _what(noted: str | None, now: str | None) -> str:
+    if now is None:
+        return "is missing"
+    return "is not as it was written" if noted else "was put there afterwards"
+
+
+def _noted(folder: Path) -> dict[str, str] | None:
+    try:
+        return dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

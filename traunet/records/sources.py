@@ -1,0 +1,60 @@
+"""What the library's sources and packages hash to, worked out once and not in every process.
+
+To follow what a module imports, and to read that without its comments, takes a second for all stages together; to
+hash all text takes a hundredth of that. So `provenance` is asked once for every text of the library, and the build
+folder keeps what it said.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from traunet.records import provenance
+from traunet.records.keeping import digest, remembered
+from traunet.records.provenance import file_sha256
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+FOLDER = ".code"  # in the build folder
+
+
+def code_hash(*modules: str) -> str:
+    """As `provenance.code_hash`, without config.py, whose settings count by value and not by their text."""
+    left_out = ["traunet.config"]
+    return told_once(["code", modules, left_out], lambda: provenance.code_hash(modules, left_out))
+
+
+def told_once(question: Any, compute: Callable[[], Any]) -> Any:
+    """What `compute` tells of the library's text, as JSON has it: worked out once for each text of the library.
+
+    The question must hold all else that the answer hangs on, and tell it from other questions.
+    """
+    return remembered(_kept(question), lambda: [question, library_text()], compute)
+
+
+def library_text() -> str:
+    """A hash of the whole library, docstrings and comments too."""
+    folder = Path(provenance.__file__).parents[1]
+    files = sorted(folder.rglob("*.py"))
+    return _text(folder, tuple((file, (told := file.stat()).st_mtime_ns, told.st_size) for file in files))
+
+
+@cache
+def _text(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file, *_ in files])
+
+
+@cache
+def packages() -> dict[str, str]:
+    """The versions that can move numbers: a process knows no others than those it started with."""
+    return provenance.versions()
+
+
+def _kept(question: Any) -> Path:
+    """The file for a question; its folder is made where there is a build folder."""
+    folder = Path(os.environ.get("TRAUNET_BUILD") or BUILD) / FOLDER
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    return folder / f"{digest(question)}.json"

@@ -1,0 +1,231 @@
+"""`make book`: Snakemake over the stages of a workspace, and the marks by which it knows what is finished.
+
+A mark is a small file in `done/` that says what a stage made, from which key, and what came out. Snakemake
+compares marks, so a stage that finds its result unchanged stops the work there. A mark whose result is gone or
+changed, or whose key is no longer the stage's, is made again whatever Snakemake remembers, and so is a notebook
+that notes other hashes than those of now: at most too much is made, never too little.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from traunet.book import freshness
+from traunet.book.contents import read_settings
+from traunet.config import FOLDS
+from traunet.machines import gpus
+from traunet.machines.cores import available
+from traunet.machines.locking import locked
+from traunet.records.keeping import KEY, digest
+from traunet.records.provenance import file_sha256
+from traunet.records.sealing import broken, contents
+from traunet.workflow.status import Status
+from traunet.workspace import PROJECT, Workspace
+
+PROFILES = PROJECT / "profiles"
+QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
+# Snakemake on this machine alone. Else it loads every executor that is installed: those of clusters, which bring
+# pandas and the client of Kubernetes, take 1.4 s, and no job here needs one; and pandas once more, to look whether
+# a parameter is a table, which none of ours is.
+SNAKEMAKE_HERE = """
+import pkgutil, sys
+sys.modules["pandas"] = None
+every, executor = pkgutil.iter_modules, "snakemake_executor_plugin_"
+pkgutil.iter_modules = lambda *a, **b: (one for one in every(*a, **b) if not one.name.startswith(executor))
+from snakemake.cli import main
+main()
+"""
+# What Snakemake says of itself; how far it is, what was made and what failed passes.
+NOISE = re.compile(
+    r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
+    r"|Complete log|Elapsed|RuleException|CalledProcess|Command 'set|WorkflowError|\[\w{3} \w{3} +\d|$"
+)
+
+
+class FlowError(ValueError):
+    """A book that could not be made; what failed was printed before."""
+
+
+def write_mark(mark: Path, workspace: Workspace, stage: str, made: Iterable[Path]) -> None:
+    """Note that a stage is finished. Equal results give equal marks, whenever they were made."""
+    holds = {os.path.relpath(path, PROJECT): fingerprint(path) for path in made}
+    text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": holds})
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    part = mark.with_name(f".{mark.name}.part")
+    part.write_text(text + "\n")
+    part.replace(mark)
+
+
+def fingerprint(path: Path) -> str:
+    """What tells one making of a result from another: equal for equal content, however long it took and where.
+
+    A network that is trained anew under its old name may answer otherwise; then all that read it is stale.
+    """
+    if path.is_file():
+        return file_sha256(path)
+    for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
+        if (path / name).is_file():
+            return digest(json.loads((path / name).read_text())[part])
+    if (path / "results.json").is_file():
+        return "" if broken(path) else digest(contents(path))
+    key = path / KEY
+    return key.read_text().strip() if key.is_file() else ""
+
+
+def stale_marks(workspace: Workspace) -> list[Path]:
+    """The marks that no longer hold: what they stand for is gone, or would be made differently now."""
+    marks = sorted((workspace.folder / "done").glob("[!.]*"))
+    return [mark for mark in marks if not _holds(mark, workspace)]
+
+
+def _holds(mark: Path, workspace: Workspace) -> bool:
+    try:
+        said = json.loads(mark.read_text())
+        made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
+        if workspace.keys.get(said["stage"]) != key:
+            return False
+        return all(path.exists() and fingerprint(path) == held for path, held in made.items())
+    except (ValueError, LookupError, TypeError, AttributeError, OSError):
+        return False
+
+
+def make_book(
+    workspace: Workspace, cores: int | None = None, dry_run: bool = False, machines: str = "local"
+) -> Path:
+    """Make everything that is missing or stale, up to the site; return the site's first page.
+
+    `machines` says on which: the name of a folder in `profiles/`, or the path of one. A step that fails does not
+    stop the others; FlowError comes at the end. `cores` counts where they are this machine's.
+
+    One at a time for each workspace. The operating system drops our lock when this process and Snakemake's have
+    ended, so none is ever stale, and Snakemake's own, which can be, is not needed.
+    """
+    workspace.check()
+    command = snakemake_command(workspace, find_profile(machines), cores) + (["--dry-run"] if dry_run else QUIET)
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    lock = locked(workspace.folder / ".make-book.lock")
+    if lock is None:
+        raise FlowError(
+            f"{workspace.folder}: another `make book`, or the Snakemake of one that was killed, is at work there; "
+            "wait for it, or stop it"
+        )
+    try:
+        _snakemake(workspace, command, lock)
+    finally:
+        os.close(lock)
+    return workspace.folder / "site" / "html" / "index.html"
+
+
+def find_profile(machines: str) -> Path:
+    """The folder with Snakemake's settings for these machines; ValueError if there is none."""
+    known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
+    found = PROFILES / machines if machines in known else Path(machines).expanduser().resolve()
+    if not (found / "config.yaml").is_file():
+        raise ValueError(
+            f"unknown machines {machines!r}: choose one of {', '.join(known)}, or name a folder "
+            "with a config.yaml of your own, a changed copy of one in profiles/"
+        )
+    return found
+
+
+def is_local(profile: Path) -> bool:
+    """Whether a profile's jobs run on this machine."""
+    return read_settings(profile / "config.yaml").get("executor", "local") == "local"
+
+
+def fold_groups(profile: str, cluster: bool) -> list[str]:
+    """The folds that one training job does one after another: each its own, or all.
+
+    On this machine the small settings train all folds of a variant in one process, since starting torch and
+    Lightning takes as long as an epoch.
+    """
+    folds = [str(fold) for fold in FOLDS]
+    return folds if cluster or profile == "paper" else ["".join(folds)]
+
+
+def _is_wanted(mark: Path, groups: list[str]) -> bool:
+    """Not one that was made where folds are divided otherwise: nothing asks for it here."""
+    return not mark.name.startswith("train-") or mark.name.rpartition("-")[2] in groups
+
+
+def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:
+    """What starts Snakemake for a workspace, on the machines of a profile."""
+    start = ["-c", SNAKEMAKE_HERE] if is_local(profile) else ["-m", "snakemake"]
+    command = [sys.executable, *start, "--snakefile", PROJECT / "Snakefile", "--directory", PROJECT]
+    # Ours, and no other that this user has for other workflows.
+    command += ["--profile", profile, "--workflow-profile", "none"]
+    if is_local(profile):
+        # Snakemake's `all` would be those of the machine, whatever share of them a container grants.
+        command += ["--cores", str(cores or available()), "--resources", f"gpu={len(gpus.here())}"]
+    else:
+        command += ["--precommand", f"cd {shlex.quote(str(PROJECT))}"]  # a pod starts in an empty folder
+    # Not `code`: another wording of a shell command makes no other result; the keys are among the params.
+    command += ["--rerun-triggers", "mtime", "params", "input"]
+    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
+    groups = fold_groups(workspace.profile.name, cluster=not is_local(profile))
+    marks = [mark for mark in stale_marks(workspace) if _is_wanted(mark, groups)]
+    stale = [os.path.relpath(path, PROJECT) for path in [*marks, *freshness.stale(workspace)]]
+    return command + (["--forcerun", *stale] if stale else [])
+
+
+def _config(workspace: Workspace) -> list[str]:
+    """The workspace for jobs elsewhere, which have an environment of their own; any path, in plain letters."""
+    given = {name.removeprefix("TRAUNET_").lower(): path for name, path in workspace.environment.items()}
+    return [f"{name}={quote(path)}" for name, path in given.items()]
+
+
+def _snakemake(workspace: Workspace, command: list, lock: int) -> None:
+    environment = {**os.environ, **workspace.environment}
+    with Status(workspace.folder / "logs") as status, _stoppable(command, environment, lock) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if not NOISE.match(line):
+                status.say(line.rstrip("\n"))
+    if process.returncode:
+        raise FlowError(
+            f"the book was not finished; the failed step and its log are above and in {workspace.folder / 'logs'}"
+        )
+
+
+def _hear_interrupts() -> None:
+    """What a script starts in the background ignores SIGINT, and so would all below it: nothing could stop it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterator[subprocess.Popen]:
+    """A process with all that it starts in a group, which Ctrl-C, TERM or a lost terminal stops as one.
+
+    It shares the lock, for the case that this process is killed and it is not.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_hear_interrupts,
+        pass_fds=(lock,),
+    )
+    try:
+        yield process
+        process.wait()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise
