@@ -75,10 +75,11 @@ def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended
 
 
 IMPATIENT = """
-import os, sys, tempfile
+import os, signal, sys
 from pathlib import Path
 from traunet.workflow import flow
 from traunet.machines.locking import locked
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 slow = "import time; print('here', flush=True)\\ntry: time.sleep(60)\\nexcept KeyboardInterrupt: time.sleep(2)"
 lock = locked(Path(sys.argv[1]))
 try:
