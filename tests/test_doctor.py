@@ -19,6 +19,7 @@ from traunet.data.disfa import find_folders
 from traunet.data.folds import SUBJECTS
 from traunet.doctor import examine
 from traunet.facs import AUS, DISFA_AUS
+from traunet.machines import cores
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
 from traunet.scoring import published
@@ -267,9 +268,11 @@ def test_the_remarks_stand_together_at_the_end_and_the_last_line_judges(root, tm
     assert "missing: profile 'paper' needs the trunk's weights" in remarks(lines)
 
 
-def test_without_a_data_set_the_profile_is_judged(tmp_path):
+def test_without_a_data_set_the_profile_is_judged_and_the_cores_are_those_granted(tmp_path, monkeypatch):
+    monkeypatch.setattr(cores, "available", lambda: 3)
     lines = whole_report(Workspace(PROFILES["smoke"], tmp_path / "build"))
     assert lines[-1].startswith("fit for make book PROFILE=smoke")
+    assert any(line.startswith("machine: ") and ", 3 cores to use, " in line for line in lines)
 
 
 def test_the_weights_are_reported_as_they_were_read(tmp_path):

@@ -1,7 +1,6 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import shutil
@@ -9,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from traunet.config import FOLDS, VARIANTS, ModelConfig
+from traunet.machines import cores
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import file_sha256
 from traunet.workspace import PROJECT, Workspace
@@ -57,7 +57,7 @@ def _machine(workspace: Workspace) -> Iterator[str]:
 
     where = next(folder for folder in (workspace.root, *workspace.root.resolve().parents) if folder.exists())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    yield f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, GPU: {gpu}"
+    yield f"machine: {platform.system()} {platform.machine()}, {cores.available()} cores to use, GPU: {gpu}"
     if why := unused_gpu():
         yield f"missing: {why}"
     yield f"disk: {shutil.disk_usage(where).free / 1e9:.0f} GB free"

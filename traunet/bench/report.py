@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from traunet.bench.figure import Figure, Measurement
+from traunet.machines import cores
 from traunet.records.provenance import NUMERIC_PACKAGES, versions
 
 
@@ -37,7 +38,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores.available(),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpu": gpu,
         "python": platform.python_version(),
