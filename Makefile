@@ -1,5 +1,6 @@
 # make book [PROFILE=demo] [DISFA=dir] [WEIGHTS=file]   everything, from nothing to build/<profile>/site/html
 #           [MACHINES=slurm|kubernetes|dir]             on a cluster (book/machines.md); dir: settings of your own
+#           [SEEDS=3]                                   each network trained three times: how far chance moves the scores
 # make plan [...]     what `make book` would do, and why
 # make pdf [...]      the book as one file, build/<profile>/site/traunet.pdf (needs Chromium)
 # make test           everything that proves it        make check    style, types, layers
@@ -13,6 +14,7 @@
 PROFILE ?= demo
 DISFA ?=
 WEIGHTS ?=
+SEEDS ?=
 MACHINES ?=
 SYSTEM_PYTHON ?= python3
 
@@ -24,7 +26,8 @@ READY := .venv/ready
 endif
 
 ON = $(if $(MACHINES),--machines "$(MACHINES)")
-OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+    $(if $(SEEDS),--seeds "$(SEEDS)")
 
 # A path as it is seen from anywhere, with blanks in it or not.
 absolute = $(if $(1),$$($(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(1)"))
@@ -57,7 +60,7 @@ format: $(READY)
 	$(PYTHON) -m ruff check --fix .
 
 lab: $(READY)
-	TRAUNET_DISFA="$(call absolute,$(DISFA))" TRAUNET_WEIGHTS="$(call absolute,$(WEIGHTS))" \
+	TRAUNET_DISFA="$(call absolute,$(DISFA))" TRAUNET_WEIGHTS="$(call absolute,$(WEIGHTS))" TRAUNET_SEEDS="$(SEEDS)" \
 	    $(PYTHON) -m jupyter lab notebooks
 
 clean:

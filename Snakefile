@@ -17,9 +17,9 @@ from traunet.workspace import Workspace, published_hash
 
 pods.adapt()
 # A job on another machine reads this file again. What it must know comes with `config`; its environment may differ.
-for name in ("build", "disfa", "weights"):
+for name in ("build", "disfa", "weights", "seeds"):
     if name in config:
-        os.environ[f"TRAUNET_{name.upper()}"] = unquote(config[name] or "")
+        os.environ[f"TRAUNET_{name.upper()}"] = unquote(str(config[name] or ""))
 WORKSPACE = Workspace.of(config.get("profile", "demo"))
 # One core each, unless a job says otherwise: libraries that start a thread per core fight over them.
 THREADED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -58,9 +58,12 @@ def gigabytes(number):
     return lambda wildcards, attempt: 1000 * number * 2 ** (attempt - 1)
 
 
+TRAINED = DONE / "train-{variant}-{folds}"
+# With SEEDS from other seeds too, of which the tables alone tell.
+ALL_TRAINED = expand(TRAINED, variant=VARIANTS, folds=flow.trainings(FOLD_GROUPS, WORKSPACE.seeds))
 # The marks of each stage, for the notebooks that read it.
 MARKS = {name: [DONE / name] for name in ("tree", "store", "trunk", "results")}
-MARKS["runs"] = expand(DONE / "train-{variant}-{folds}", variant=VARIANTS, folds=FOLD_GROUPS)
+MARKS["runs"] = expand(TRAINED, variant=VARIANTS, folds=FOLD_GROUPS)
 
 
 def source(wildcards):
@@ -75,7 +78,7 @@ def read_by(notebook):
 
 wildcard_constraints:
     variant="|".join(VARIANTS),
-    folds=r"\d+",
+    folds=r"\d+(-again\d+)?",
 
 
 # Every mark is asked for, not the site alone: Snakemake would not miss one that the site no longer needs, and it
@@ -85,7 +88,7 @@ rule all:
         [] if WORKSPACE.disfa else DONE / "tree",
         DONE / "store",
         DONE / "trunk",
-        expand(DONE / "train-{variant}-{folds}", variant=VARIANTS, folds=FOLD_GROUPS),
+        ALL_TRAINED,
         DONE / "results",
         DONE / "site",
 
@@ -161,24 +164,24 @@ rule train:
         DONE / "store",
         DONE / "trunk",
     output:
-        DONE / "train-{variant}-{folds}",
+        TRAINED,
     log:
         LOGS / "train-{variant}-{folds}.log",
     params:
         key=KEYS["runs"],
-        split=lambda wildcards: list(wildcards.folds),
+        folds=lambda wildcards: flow.training_options(wildcards.folds),
     threads: TRAINING_CORES
     resources:
         mem_mb=gigabytes(24),
         runtime=1440,  # minutes
         gpu=1,
     shell:
-        job("train --variant {wildcards.variant} --fold {params.split} --threads {threads}", gpu=True)
+        job("train --variant {wildcards.variant} {params.folds} --threads {threads}", gpu=True)
 
 
 rule tables:
     input:
-        expand(DONE / "train-{variant}-{folds}", variant=VARIANTS, folds=FOLD_GROUPS),
+        ALL_TRAINED,
     output:
         DONE / "results",
     log:

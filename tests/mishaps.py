@@ -147,6 +147,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
 def at_home(folder: Path) -> Iterator[None]:
     """Work below a folder, whatever the caller's environment names."""
     own = {"TRAUNET_BUILD": str(folder / "build"), "TRAUNET_DISFA": "", "TRAUNET_WEIGHTS": ""}
+    own["TRAUNET_SEEDS"] = ""
     before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
     try:

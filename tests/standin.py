@@ -29,7 +29,8 @@ def main() -> int:
             known(cli._workspace(cli.parser().parse_args(["tables", *sys.argv[3:]]))), sys.argv[2].split()
         )
     given = cli.parser().parse_args()
-    job = "-".join([sys.argv[1], *filter(None, [getattr(given, "variant", ""), folds(given)])])
+    again = f"again{given.again}" if getattr(given, "again", 0) else ""
+    job = "-".join([sys.argv[1], *filter(None, [getattr(given, "variant", ""), folds(given), again])])
     with (PROJECT / "calls").open("a") as calls:
         calls.write(f"{job}\n")
     executing = sys.argv[1] == "notebook" and (PROJECT / "executing").exists()

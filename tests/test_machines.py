@@ -40,7 +40,7 @@ def replaced(text: str, words: dict[str, str]) -> str:
 
 
 def plan(text: str) -> dict[str, dict[str, str]]:
-    """For every planned job, by what it makes: its rule, its threads and its resources."""
+    """For every planned job, by what it makes: its rule, its threads, its resources and what it waits for."""
     jobs = {}
     for block in text.split("\nrule ")[1:]:
         said = [line.strip().partition(":") for line in block.splitlines() if line.startswith("    ")]
@@ -48,6 +48,7 @@ def plan(text: str) -> dict[str, dict[str, str]]:
         asked = dict(item.split("=", 1) for item in lines.get("resources", "").split(", ") if "=" in item)
         name = Path(lines.get("output", "all").split(",")[0]).name
         jobs[name] = {"rule": block.split(":")[0], "threads": lines.get("threads", "1"), **asked}
+        jobs[name]["input"] = lines.get("input", "")
     return jobs
 
 
@@ -116,6 +117,27 @@ def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
         command = flow.snakemake_command(workspace, PROJECT / "profiles" / machines, 2)
         forced = command[command.index("--forcerun") + 1 :]
         assert [Path(mark).name for mark in forced] == ["store", wanted]
+
+
+def test_marks_of_more_seeds_than_are_asked_for_ask_for_no_jobs(tmp_path):
+    workspace = Workspace(SMOKE, tmp_path, seeds=2)
+    for name in ("train-tranet-123", "train-tranet-123-again1", "train-tranet-123-again2"):
+        flow.write_mark(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
+    command = flow.snakemake_command(workspace, PROJECT / "profiles" / "local", 2)
+    forced = [Path(mark).name for mark in command[command.index("--forcerun") + 1 :]]
+    assert forced == ["train-tranet-123", "train-tranet-123-again1"]
+
+
+@pytest.mark.parametrize(("machines", "groups"), [("local", TOGETHER), ("kubernetes", EACH)])
+def test_with_seeds_every_network_is_trained_so_often_and_the_tables_wait_for_all(checkout, machines, groups):
+    asked = ["--config", "profile=smoke", "seeds=3"]
+    done = snakemake(checkout, PROJECT / "profiles" / machines, "--dry-run", "--printshellcmds", *asked)
+    assert done.returncode == 0, done.stdout
+    jobs = plan(done.stdout)
+    wanted = {name + again for name in groups for again in ("", "-again1", "-again2")}
+    assert {name for name, job in jobs.items() if job["rule"] == "train"} == wanted
+    assert wanted <= {Path(mark.strip()).name for mark in jobs["results"]["input"].split(",")}
+    assert done.stdout.count(" --again 2 ") == len(groups)
 
 
 def test_a_profile_is_found_by_name_or_by_path_and_an_unknown_one_lists_the_known(tmp_path):

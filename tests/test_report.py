@@ -156,6 +156,35 @@ def test_without_the_full_model_the_tables_hold_what_there_is(tmp_path):
     assert "table2.senet.pooled.Avg" in results.read(out / "results.json")
 
 
+def test_other_seeds_are_a_table_of_their_own_and_change_no_other(folder, tmp_path):
+    others = [
+        [replace(run, name=f"{run.name}{n}", predictions=weaker(run, n)) for run in fake_runs()] for n in (1, 2)
+    ]
+    out = report.write(fake_runs(), tmp_path / "out", profile="smoke", dataset="synthetic", others=others)
+    table = pd.read_csv(out / "seeds.csv")
+    assert list(table.columns) == ["variant", "training", *SCORES]
+    assert table.groupby("training")["variant"].apply(list).tolist() == [list(VARIANTS)] * 3
+    first = table.loc[table["training"] == 1, ["variant", *SCORES]].to_numpy().tolist()
+    ours = pd.read_csv(out / "table2.csv").query("source == 'ours' and averaging == 'pooled'")
+    assert first == ours[["variant", *SCORES]].to_numpy().tolist()
+    for training, trained in enumerate(others, 2):
+        scores = score_runs(trained, 3)["senet"].score("f1")
+        row = table.loc[(table["variant"] == "senet") & (table["training"] == training), SCORES]
+        assert row.to_numpy()[0] == pytest.approx(scores, abs=1e-4)
+    numbers = results.read(out / "results.json")
+    assert numbers["seeds.senet.3.AU4"].runs == tuple(f"senet-fold{fold}-abc2" for fold in FOLDS)
+    assert numbers["seeds.senet.3.AU4"].value == table.query("variant == 'senet' and training == 3")["AU4"].item()
+    for path in folder.glob("*.csv"):
+        assert path.name == "seeds.csv" or (out / path.name).read_bytes() == path.read_bytes()
+
+
+def weaker(run: FakeRun, step: int) -> pd.DataFrame:
+    """As if trained from another seed: every few answers are forgotten."""
+    table = run.predictions.copy()
+    table.loc[:: 5 + step, "probability"] = 0.1
+    return table
+
+
 def spoiled(run: FakeRun, how: str) -> FakeRun:
     table = run.predictions
     return replace(

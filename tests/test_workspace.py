@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from trees import write_tree
 
+from traunet import runstore
 from traunet.config import DEMO, PAPER, SMOKE, AlignConfig, TrainConfig
 from traunet.workspace import Workspace
 
@@ -23,7 +24,7 @@ def with_settings(workspace, **settings):
 
 def test_a_notebook_finds_the_workspace_that_the_workflow_named(tmp_path, monkeypatch, disfa):
     weights = tmp_path / "weights.pt"
-    there = Workspace(SMOKE, tmp_path / "build", disfa, weights)
+    there = Workspace(SMOKE, tmp_path / "build", disfa, weights, seeds=3)
     for name, value in there.environment.items():
         monkeypatch.setenv(name, value)
     assert Workspace.of("smoke") == there
@@ -77,6 +78,25 @@ def test_a_setting_of_training_makes_runs_stale_and_neither_frames_nor_trunk(tmp
     workspace = Workspace(SMOKE, tmp_path)
     before, after = workspace.keys, with_settings(workspace, train=TrainConfig(seed=1)).keys
     assert {stage for stage in before if before[stage] != after[stage]} == {"runs", "results"}
+
+
+def test_more_seeds_make_the_results_stale_and_no_run(tmp_path):
+    before, after = Workspace(SMOKE, tmp_path).keys, Workspace(SMOKE, tmp_path, seeds=2).keys
+    assert {stage for stage in before if before[stage] != after[stage]} == {"results"}
+
+
+def test_another_seed_is_a_run_of_its_own_with_all_other_settings_the_same(tmp_path):
+    workspace = with_settings(Workspace(SMOKE, tmp_path), train=TrainConfig(seed=5))
+    assert workspace.seeded(2) == with_settings(workspace, train=TrainConfig(seed=7)).profile
+    names = {runstore.run_name("tranet", 1, runstore.run_inputs(workspace.seeded(n), "", "")) for n in range(3)}
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1", "two", "1.5"])
+def test_a_number_of_seeds_that_is_none_is_refused(seeds, monkeypatch):
+    monkeypatch.setenv("TRAUNET_SEEDS", seeds)
+    with pytest.raises(ValueError, match=f"TRAUNET_SEEDS is '{seeds}'; give a number of 1 or more"):
+        Workspace.of("smoke")
 
 
 def test_only_the_papers_profile_on_disfa_is_the_papers_experiment(tmp_path, disfa):

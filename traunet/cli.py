@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     workspace = [_of_a_workspace()]
 
     def add(name: str, command: Callable, text: str, parents: Sequence[argparse.ArgumentParser] = workspace):
-        added = commands.add_parser(name, help=text, description=text, parents=parents)
+        added = commands.add_parser(name, help=text, description=text, parents=parents, allow_abbrev=False)
         added.set_defaults(command=command)
         return added
 
@@ -107,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
     train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
     train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
+    train.add_argument("--again", type=int, default=0, metavar="N", help="add N to the seed (default: 0)")
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
@@ -148,12 +149,15 @@ def _of_a_workspace() -> argparse.ArgumentParser:
     shared.add_argument(
         "--weights", type=Path, metavar="FILE", help="the trunk's weights (default: train small ones)"
     )
+    shared.add_argument(
+        "--seeds", type=_count, metavar="N", help="train each network N times, each from another seed (default: 1)"
+    )
     shared.add_argument("--done", type=Path, help=argparse.SUPPRESS)  # the mark that the workflow waits for
     return shared
 
 
 def _workspace(given: argparse.Namespace) -> Workspace:
-    return Workspace.of(given.profile, given.disfa, given.weights)
+    return Workspace.of(given.profile, given.disfa, given.weights, seeds=given.seeds)
 
 
 def _machine(given: argparse.Namespace) -> "Machine":
@@ -201,12 +205,12 @@ def _train(given: argparse.Namespace) -> Made:
     keep_freed()
     workspace, machine = _workspace(given), _machine(given)
     if given.store is None:
-        return _trained([workspace.run(given.variant, fold, machine) for fold in given.fold])
+        return _trained([workspace.run(given.variant, fold, machine, given.again) for fold in given.fold])
     from traunet.data.store import AlignedStore
     from traunet.runstore import train_run
 
     store, trunk = AlignedStore.open(given.store, workspace.profile.align), workspace.trunk(machine)
-    rest, runs = (workspace.profile, given.variant), workspace.folder / "runs"
+    rest, runs = (workspace.seeded(given.again), given.variant), workspace.folder / "runs"
     return _trained([train_run(store, trunk, *rest, fold, runs, machine=machine) for fold in given.fold])
 
 

@@ -1,7 +1,7 @@
 """From scores to the paper's two tables, ours beside the printed ones, and every number that prose may quote."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,8 +114,22 @@ def differences(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def seeds(trainings: Sequence[Mapping[str, VariantScores]]) -> pd.DataFrame:
+    """Pooled F1 of each variant in each training, the first of which all other tables are of.
+
+    Columns variant, training (from 1), AUs, Avg. Nothing else tells the chance of training from what a part of the
+    network is worth: all trainings have the same data and settings, and each has a seed of its own.
+    """
+    rows = [
+        _row({"variant": score.variant, "training": number}, score.score("f1"))
+        for number, scores in enumerate(trainings, 1)
+        for score in scores.values()
+    ]
+    return pd.DataFrame(rows)
+
+
 def make_tables(scores: Mapping[str, VariantScores], seed: int = 0) -> dict[str, pd.DataFrame]:
-    """All tables by the name of their file."""
+    """All tables of one training by the name of their file."""
     return {
         "table1": table1(scores),
         "table2": table2(scores),
@@ -208,6 +222,18 @@ def make_numbers(
     return found
 
 
+def _of_seeds(
+    table: pd.DataFrame, trainings: Sequence[Mapping[str, VariantScores]], profile: str, dataset: str
+) -> dict[str, Number]:
+    behind = [score for scores in trainings for score in scores.values()]
+    found = _from_runs({"summary.seeds": len(trainings)}, behind, profile, dataset)
+    for number, scores in enumerate(trainings, 1):
+        for score in scores.values():
+            row = select(table.loc[table["training"] == number], variant=score.variant)
+            found |= _from_runs(cells(row, "seeds", ("variant", "training")), (score,), profile, dataset)
+    return found
+
+
 def _from_runs(
     values: Mapping[str, float], behind: Iterable[VariantScores], profile: str, dataset: str
 ) -> dict[str, Number]:
@@ -218,15 +244,27 @@ def _from_runs(
 
 
 def write(
-    runs: Iterable[ScoredRun], out: Path, *, profile: str, dataset: str, threshold: int = 3, seed: int = 0
+    runs: Iterable[ScoredRun],
+    out: Path,
+    *,
+    profile: str,
+    dataset: str,
+    threshold: int = 3,
+    seed: int = 0,
+    others: Sequence[Iterable[ScoredRun]] = (),
 ) -> Path:
     """Score the runs and write all tables and `results.json` into a folder; return the folder.
+
+    `others` are the same networks trained from other seeds: the table `seeds` alone tells of them.
 
     Everything is computed before the first file is replaced, so an error leaves the former results whole.
     """
     scores = score_runs(runs, threshold)
     made = make_tables(scores, seed)
     numbers = make_numbers(scores, made, profile, dataset, threshold)
+    trainings = [scores, *(score_runs(trained, threshold) for trained in others)]
+    made["seeds"] = seeds(trainings)
+    numbers |= _of_seeds(made["seeds"], trainings, profile, dataset)
     made["verdicts"] = verdicts.judge(numbers, profile, dataset)
     made["claims"] = claims.judge(numbers, profile, dataset)
     numbers |= _from_runs(verdicts.counts(made["verdicts"]), tuple(scores.values()), profile, dataset)

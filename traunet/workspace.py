@@ -37,12 +37,21 @@ PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
 
 @dataclass(frozen=True)
 class Workspace:
-    """One profile's folder below `root`, with DISFA and the trunk's weights if they are at hand."""
+    """One profile's folder below `root`, with DISFA and the trunk's weights if they are at hand.
+
+    Every network is trained `seeds` times, each time from another seed: the tables are of the first, the profile's
+    own, and the others tell how far chance moves them.
+    """
 
     profile: Profile
     root: Path = PROJECT / "build"
     disfa: Path | None = None
     weights: Path | None = None
+    seeds: int = 1
+
+    def __post_init__(self):
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}; give 1 or more")
 
     @classmethod
     def of(
@@ -51,15 +60,18 @@ class Workspace:
         disfa: str | Path | None = None,
         weights: str | Path | None = None,
         root: str | Path | None = None,
+        seeds: int | None = None,
     ) -> "Workspace":
         """The workspace of a profile, by its name.
 
-        What is not given comes from the environment (TRAUNET_DISFA, TRAUNET_WEIGHTS, TRAUNET_BUILD), through which
-        the workflow tells the notebooks; so a notebook needs no other parameter than its profile.
+        What is not given comes from the environment (TRAUNET_DISFA, TRAUNET_WEIGHTS, TRAUNET_BUILD and
+        TRAUNET_SEEDS), through which the workflow tells the notebooks; so a notebook needs no other parameter than
+        its profile.
         """
         chosen = named("profile", profile, PROFILES)
         folder = _path(root, "TRAUNET_BUILD") or PROJECT / "build"
-        return cls(chosen, folder, _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS"))
+        given = _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS")
+        return cls(chosen, folder, *given, seeds or _number("TRAUNET_SEEDS") or 1)
 
     @property
     def folder(self) -> Path:
@@ -74,7 +86,8 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """The variables through which `Workspace.of` finds this workspace again in another process."""
         given = {"TRAUNET_BUILD": self.root, "TRAUNET_DISFA": self.disfa, "TRAUNET_WEIGHTS": self.weights}
-        return {name: str(path.resolve()) if path else "" for name, path in given.items()}
+        paths = {name: str(path.resolve()) if path else "" for name, path in given.items()}
+        return {**paths, "TRAUNET_SEEDS": str(self.seeds)}
 
     @property
     def dataset(self) -> str:
@@ -120,7 +133,7 @@ class Workspace:
         keys["store"] = digest([keys["tree"], canonical_json(self.profile.align), _library(*PREPARING)])
         keys["trunk"] = digest(self._trunk_inputs())
         keys["runs"] = digest(run_inputs(self.profile, keys["store"], keys["trunk"]))
-        keys["results"] = digest([keys["runs"], _library("traunet.report"), published_hash()])
+        keys["results"] = digest([keys["runs"], self.seeds, _library("traunet.report"), published_hash()])
         return keys
 
     def _tree_inputs(self) -> Any:
@@ -186,26 +199,35 @@ class Workspace:
         self._unfinished_trunk.unlink(missing_ok=True)
         return folder / "trunk.pt"
 
-    def run(self, variant: str, fold: int, machine: "Machine | None" = None) -> "Run":
-        """The trained network of a variant and a fold."""
-        return self._run(variant, fold, self.store(), self.trunk(machine), machine)
+    def seeded(self, again: int) -> Profile:
+        """The profile with so much added to the seed of its training."""
+        train = dataclasses.replace(self.profile.train, seed=self.profile.train.seed + again)
+        return dataclasses.replace(self.profile, train=train)
+
+    def run(self, variant: str, fold: int, machine: "Machine | None" = None, again: int = 0) -> "Run":
+        """The trained network of a variant and a fold; `again` adds so much to the profile's seed."""
+        return self._run(variant, fold, again, self.store(), self.trunk(machine), machine)
 
     def _run(
-        self, variant: str, fold: int, store: "AlignedStore", trunk: Path, machine: "Machine | None"
+        self, variant: str, fold: int, again: int, store: "AlignedStore", trunk: Path, machine: "Machine | None"
     ) -> "Run":
         from traunet.runstore import train_run
 
-        return train_run(store, trunk, self.profile, variant, fold, self.folder / "runs", machine=machine)
+        return train_run(store, trunk, self.seeded(again), variant, fold, self.folder / "runs", machine=machine)
 
-    def runs(self, variants: Iterable[str] = VARIANTS, folds: Iterable[int] = FOLDS) -> "list[Run]":
-        """Every trained network of the book."""
+    def runs(
+        self, variants: Iterable[str] = VARIANTS, folds: Iterable[int] = FOLDS, again: int = 0
+    ) -> "list[Run]":
+        """Every trained network of the book; `again` adds so much to the profile's seed."""
         store, trunk = self.store(), self.trunk()
-        return [self._run(variant, fold, store, trunk, None) for variant in variants for fold in folds]
+        return [self._run(variant, fold, again, store, trunk, None) for variant in variants for fold in folds]
 
     def results(self) -> Path:
         """The folder with the tables and `results.json`."""
         runs, profile = self.runs(), self.profile
-        key = digest([_answers(runs), _library("traunet.report"), published_hash()])
+        others = [self.runs(again=number) for number in range(1, self.seeds)]
+        answers = [_answers(trained) for trained in (runs, *others)]
+        key = digest([answers, _library("traunet.report"), published_hash()])
 
         def write(out: Path) -> None:
             from traunet import report
@@ -216,6 +238,7 @@ class Workspace:
                 profile=profile.name,
                 dataset=self.dataset,
                 threshold=profile.train.threshold,
+                others=others,  # pyright: ignore[reportArgumentType]
             )
 
         return found_or_made(self.folder / "results", key, write, sealed=True)
@@ -271,3 +294,10 @@ def _synthetic(config: SynthConfig) -> list[Any]:
 def _path(given: str | Path | None, variable: str) -> Path | None:
     text = given or os.environ.get(variable)
     return Path(text) if text else None
+
+
+def _number(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if text and not (text.isdecimal() and int(text)):
+        raise ValueError(f"{variable} is {text!r}; give a number of 1 or more")
+    return int(text) if text else None

@@ -151,9 +151,21 @@ def fold_groups(profile: str, cluster: bool) -> list[str]:
     return folds if cluster or profile == "paper" else ["".join(folds)]
 
 
-def _is_wanted(mark: Path, groups: list[str]) -> bool:
-    """Not one that was made where folds are divided otherwise: nothing asks for it here."""
-    return not mark.name.startswith("train-") or mark.name.rpartition("-")[2] in groups
+def trainings(groups: list[str], seeds: int) -> list[str]:
+    """How the marks of a variant's trainings end: `123`, and from other seeds `123-again1` and so on."""
+    return groups + [f"{group}-again{number}" for number in range(1, seeds) for group in groups]
+
+
+def training_options(ending: str) -> list[str]:
+    """What `traunet train` is told of the folds and the seed of a mark that ends like this."""
+    folds, _, again = ending.partition("-again")
+    return ["--fold", *folds, *(["--again", again] if again else [])]
+
+
+def _is_wanted(mark: Path, endings: list[str]) -> bool:
+    """Not one that was made where folds are divided otherwise, or with more seeds: nothing asks for it here."""
+    name = mark.name.split("-", 2)
+    return name[0] != "train" or name[-1] in endings
 
 
 def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:
@@ -172,7 +184,8 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
     groups = fold_groups(workspace.profile.name, cluster=not is_local(profile))
-    marks = [mark for mark in stale_marks(workspace) if _is_wanted(mark, groups)]
+    endings = trainings(groups, workspace.seeds)
+    marks = [mark for mark in stale_marks(workspace) if _is_wanted(mark, endings)]
     stale = [os.path.relpath(path, PROJECT) for path in [*marks, *freshness.stale(workspace)]]
     return command + (["--forcerun", *stale] if stale else [])
 
