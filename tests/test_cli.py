@@ -53,6 +53,20 @@ def test_a_tree_is_prepared_into_a_store_of_ones_own(tmp_path, capsys):
     assert AlignedStore.open(tmp_path / "store").size == 64
 
 
+def test_the_seed_of_a_training_is_not_taken_for_a_number_of_seeds(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--variant", "tranet", "--fold", "1", "--seed", "1"])
+    assert "unrecognized arguments: --seed 1" in capsys.readouterr().err
+
+
+def test_a_network_is_trained_again_from_another_seed(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("traunet.workspace.Workspace.run", lambda _, *given: asked.append(given))
+    monkeypatch.setattr("traunet.cli._trained", lambda runs: None)
+    assert main(["train", "--variant", "tranet", "--fold", "1", "2", "--again", "3", "--profile", "smoke"]) == 0
+    assert [(variant, fold, again) for variant, fold, _, again in asked] == [("tranet", 1, 3), ("tranet", 2, 3)]
+
+
 @pytest.fixture
 def counted(monkeypatch) -> list[int | None]:
     """In how many processes heads are rendered and frames prepared from now on; nothing is made."""

@@ -99,6 +99,11 @@ def test_a_number_of_seeds_that_is_none_is_refused(seeds, monkeypatch):
         Workspace.of("smoke")
 
 
+def test_no_seed_at_all_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="seeds is 0; give 1 or more"):
+        Workspace(SMOKE, tmp_path, seeds=0)
+
+
 def test_only_the_papers_profile_on_disfa_is_the_papers_experiment(tmp_path, disfa):
     weights = tmp_path / "weights.pt"
     weights.touch()

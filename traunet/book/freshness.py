@@ -93,7 +93,7 @@ def _refuse(workspace: Workspace, changed: Mapping[Path, Sequence[str]]) -> None
         alike[tuple(what)].append(source.stem)
     found = [_told(chapters, what, name) for what, chapters in alike.items() if what]
     if found:
-        again = f"make book PROFILE={name}, with the DISFA and WEIGHTS of before, does all of this"
+        again = f"make book PROFILE={name}, with the DISFA, WEIGHTS and SEEDS of before, does all of this"
         raise ChapterError("; ".join([*found, again]))
 
 

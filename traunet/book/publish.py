@@ -148,7 +148,7 @@ def _refuse_edited(workspace: Workspace) -> None:
     if found:
         raise BuildError(
             f"{'; '.join(found)}; make the results again: traunet tables {again}, or make book "
-            f"PROFILE={workspace.profile.name}, with the DISFA and WEIGHTS of before"
+            f"PROFILE={workspace.profile.name}, with the DISFA, WEIGHTS and SEEDS of before"
         )
 
 
