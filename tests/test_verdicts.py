@@ -162,6 +162,35 @@ def test_a_part_helps_or_does_not_only_if_the_whole_interval_says_so(numbers, lo
     assert elsewhere.loc["hard_masks", "verdict"] == "not comparable"
 
 
+@pytest.mark.parametrize(
+    ("highs", "expected"),
+    [
+        ((-0.1, -3.0, -0.2), "reproduced"),
+        ((-0.1, -3.0, 0.2), "undecided"),
+        ((0.2, -3.0), "undecided"),
+        ((-0.1, None), "undecided"),
+    ],
+)
+def test_networks_from_several_seeds_must_agree_on_a_claim(numbers, highs, expected):
+    key = "differences.senet_cbam.high.Avg"
+    first, *others = [numbers | {key: replace(numbers[key], value=high)} for high in highs]
+    judged = claims.judge(first, **PAPERS, others=others).set_index("claim")
+    assert judged.loc["hard_masks", "verdict"] == expected
+    alone = claims.judge(first, **PAPERS).set_index("claim")
+    assert judged.drop("hard_masks").equals(alone.drop("hard_masks"))
+
+
+def test_one_seed_from_which_a_part_harms_leaves_the_part_undecided(papers, tmp_path):
+    better = {run.fold: run.predictions for run in fake_runs() if run.variant == "tranet_v1"}
+    other = [
+        replace(run, predictions=better[run.fold]) if run.variant == "senet_cbam" else run for run in fake_runs()
+    ]
+    out = report.write(fake_runs(), tmp_path / "out", **PAPERS, others=[fake_runs(), other])
+    before, after = (pd.read_csv(folder / "claims.csv").set_index("claim")["verdict"] for folder in (papers, out))
+    assert (before["hard_masks"], after["hard_masks"]) == ("reproduced", "undecided")
+    assert set(before.index[before != after]) == {"hard_masks"}
+
+
 @pytest.mark.parametrize(("near", "expected"), [(3, "undecided"), (0, "does not hold")])
 def test_a_size_that_only_other_readings_have_is_undecided(numbers, near, expected):
     key = "published.recomputed.readings.near"

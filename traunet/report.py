@@ -255,18 +255,22 @@ def write(
 ) -> Path:
     """Score the runs and write all tables and `results.json` into a folder; return the folder.
 
-    `others` are the same networks trained from other seeds: the table `seeds` alone tells of them.
+    `others` are the same networks trained from other seeds: the table `seeds` tells of them, and a claim on which
+    they do not agree is undecided.
 
     Everything is computed before the first file is replaced, so an error leaves the former results whole.
     """
-    scores = score_runs(runs, threshold)
-    made = make_tables(scores, seed)
-    numbers = make_numbers(scores, made, profile, dataset, threshold)
-    trainings = [scores, *(score_runs(trained, threshold) for trained in others)]
+    trainings = [score_runs(trained, threshold) for trained in (runs, *others)]
+    tables = [make_tables(scores, seed) for scores in trainings]
+    numbers, *of_others = (
+        make_numbers(scores, made, profile, dataset, threshold)
+        for scores, made in zip(trainings, tables, strict=True)
+    )
+    scores, made = trainings[0], tables[0]
     made["seeds"] = seeds(trainings)
     numbers |= _of_seeds(made["seeds"], trainings, profile, dataset)
     made["verdicts"] = verdicts.judge(numbers, profile, dataset)
-    made["claims"] = claims.judge(numbers, profile, dataset)
+    made["claims"] = claims.judge(numbers, profile, dataset, of_others)
     numbers |= _from_runs(verdicts.counts(made["verdicts"]), tuple(scores.values()), profile, dataset)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -56,6 +56,8 @@ def _variants() -> pd.DataFrame:
 # if it lies above; with 0 in it, the claim is undecided: these people are too few to tell. The paper has one
 # number a variant and calls drops of 2.7 to 9.1 points a result. The other readings: any drop bears the claim out,
 # which is weaker; or 0 in the interval refutes it, which holds against the paper that few people were tested.
+# That interval does not hold the chance of training. So where networks were trained from several seeds, what needs
+# training has a verdict only if it is the same from each, and is undecided otherwise.
 def _loses(variant: str) -> Check:
     def check(values: Values) -> bool | None:
         low, high = (values[f"differences.{variant}.{bound}.Avg"] for bound in ("low", "high"))
@@ -124,24 +126,28 @@ def keys(found: str) -> list[str]:
     return KEY.findall(found)
 
 
-def judge(numbers: Mapping[str, Number], profile: str, dataset: str) -> pd.DataFrame:
+def judge(
+    numbers: Mapping[str, Number], profile: str, dataset: str, others: Sequence[Mapping[str, Number]] = ()
+) -> pd.DataFrame:
     """Every claim that can be judged with these numbers: the columns of `claims.csv`, and its verdict.
+
+    `others` are the numbers of the same networks trained from other seeds, which may leave a claim undecided.
 
     What stands on print alone `holds` or `does not hold`, whatever the data. What needs training is `reproduced`
     or not on the paper's data and settings, and `not comparable` on others. Either is `undecided` where the
     numbers cannot tell. A claim about networks that were not trained is left out.
     """
-    values = {key: number.number for key, number in numbers.items()}
+    trainings = [{key: number.number for key, number in trained.items()} for trained in (numbers, *others)]
     claims = published.claims()
-    known = claims.loc[[all(key in values for key in keys(found)) for found in claims["found"]]]
+    known = claims.loc[[all(key in numbers for key in keys(found)) for found in claims["found"]]]
     rows = known.to_dict("records")
-    words = [_verdict(row["claim"], row["rests_on"], values, comparable(profile, dataset)) for row in rows]
+    words = [_verdict(row["claim"], row["rests_on"], trainings, comparable(profile, dataset)) for row in rows]
     return known.assign(verdict=words)
 
 
-def _verdict(claim: str, rests_on: str, values: Values, may_judge: bool) -> str:
+def _verdict(claim: str, rests_on: str, trainings: Sequence[Values], may_judge: bool) -> str:
     if rests_on == TRAINING and not may_judge:
         return OTHER
     yes, no = (REPRODUCED, MISSED) if rests_on == TRAINING else (HOLDS, FAILS)
-    said = CHECKS[claim](values)
-    return UNDECIDED if said is None else yes if said else no
+    said = {CHECKS[claim](values) for values in trainings}
+    return yes if said == {True} else no if said == {False} else UNDECIDED
