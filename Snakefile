@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from traunet.book import contents, freshness
-from traunet.workflow import flow, pods
+from traunet.workflow import flow, plugins
 from traunet.config import VARIANTS
 from traunet.records.sources import library_text
 from traunet.workspace import Workspace, published_hash
 
-pods.adapt()
+plugins.adapt()
 # A job on another machine reads this file again. What it must know comes with `config`; its environment may differ.
 for name in ("build", "disfa", "weights", "seeds"):
     if name in config:

@@ -1,13 +1,25 @@
-"""A cluster in a folder: Slurm's commands as small scripts that note what they were asked and run jobs here."""
+"""A cluster in a folder: Slurm's commands as small scripts that note what they were asked and run jobs here.
+
+A file `refuse` in it lets it take no job, a file `cancel` lets it cancel the next one.
+"""
 
 from pathlib import Path
 
 SBATCH = """#!/bin/bash
+if [ -e {root}/refuse ]; then
+    echo "sbatch: error: invalid partition specified: gpus" >&2
+    exit 1
+fi
 id=1; until mkdir {root}/$id 2>/dev/null; do id=$((id + 1)); done; printf '%s\\n' "$@" > {root}/$id.args
 while [ $# -gt 0 ]; do
     case $1 in --wrap=*) job=${{1#--wrap=}} ;; --output) log=${{2//%j/$id}}; shift ;; -D) cd "$2"; shift ;; esac
     shift
 done
+if rm {root}/cancel 2>/dev/null; then
+    echo CANCELLED by 1000 > {root}/$id.state
+    echo $id
+    exit
+fi
 {{
     if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$id CUDA_VISIBLE_DEVICES=3 /bin/sh -c "$job"
     then echo COMPLETED > {root}/$id.state; else echo FAILED > {root}/$id.state; fi

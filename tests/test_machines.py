@@ -1,4 +1,4 @@
-"""One workflow, on this machine, on Slurm and on Kubernetes: what each would be asked, and Slurm really asked."""
+"""One workflow, on this machine, on Slurm and on Kubernetes: what each would be asked."""
 
 import shutil
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import slurm
 from projects import call, write_checkout
 
 from traunet.config import FOLDS, SMOKE, VARIANTS
@@ -191,34 +190,3 @@ def test_any_path_reaches_jobs_that_have_another_environment(checkout):
     assert done.returncode == 0, done.stdout
     assert f"{odd.name}/smoke/done/store" in done.stdout
     assert "elsewhere" not in done.stdout
-
-
-def test_a_training_goes_through_slurm_and_is_tried_again_with_more_memory(checkout):
-    """The plugin's own code from submission to the job on its node, over commands that stand in for Slurm's."""
-    noted = slurm.install(checkout / "bin", checkout / "cluster")
-    own = checkout.parent / "profile"
-    shutil.copytree(PROJECT / "profiles" / "slurm", own)
-    text = (own / "config.yaml").read_text()
-    for line in ("default-resources:", '  slurm_account: "yours"', '  slurm_partition: "cpu"'):
-        text = text.replace(f"# {line}", line.replace("yours", "lab"))
-    (own / "config.yaml").write_text(text.replace('# slurm_partition: "gpu"', 'slurm_partition: "gpu"'))
-    finished = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
-    assert finished.returncode == 0, finished.stdout
-    wanted = checkout / "build" / "smoke" / "done" / "train-tranet-2"
-    wanted.unlink()
-    (checkout / "failing-once").write_text("train-tranet-2")
-
-    soon = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
-    done = snakemake(checkout, own, "--until", "train", *soon)
-
-    assert done.returncode == 0, done.stdout
-    assert wanted.exists()
-    first, second = (slurm.asked(noted / f"{number}.args") for number in (1, 2))
-    assert (first["-A"], first["-p"], first["-t"], first["--gpus"]) == ("lab", "gpu", "1440", "1")
-    assert (first["--cpus-per-task"], first["--mem"], second["--mem"]) == ("8", "24000", "48000")
-    assert first["--comment"] == "rule_train_wildcards_tranet_2"
-    assert slurm.asked(noted / "2.step")["--gpus"] == "1"
-    logs = checkout / "build" / "smoke" / "logs"
-    assert "was told to fail" in (logs / "train-tranet-2.log.before").read_text()
-    assert "CUDA_VISIBLE_DEVICES: 3" in (logs / "train-tranet-2.log").read_text()
-    assert len(list((checkout / ".snakemake" / "slurm_logs").rglob("*.log"))) == 2

@@ -1,0 +1,117 @@
+"""Snakemake's own Slurm plugin, from submission to the job on its node, over commands that stand in for Slurm's.
+
+What they answer was heard from a real Slurm (22.05), with accounting and without, of jobs that failed, were
+cancelled, ran out of memory or lost their node.
+"""
+
+import asyncio
+import logging
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import slurm
+from projects import call, write_checkout
+from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct, query_job_status_squeue
+from test_machines import snakemake
+
+from traunet.workflow import plugins
+from traunet.workspace import PROJECT
+
+QUICK = ("--until", "train", "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+QUIET = ("--quiet", "host", "rules", "reason")  # as `make book` has it
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the project on a cluster, in which every training is done."""
+    checkout = write_checkout(tmp_path_factory.mktemp("slurm") / "project")
+    done = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
+    assert done.returncode == 0, done.stdout
+    own = checkout / "own"
+    shutil.copytree(PROJECT / "profiles" / "slurm", own)
+    text = (own / "config.yaml").read_text()
+    for line in ("default-resources:", '  slurm_account: "yours"', '  slurm_partition: "cpu"'):
+        text = text.replace(f"# {line}", line.replace("yours", "lab"))
+    (own / "config.yaml").write_text(text.replace('# slurm_partition: "gpu"', 'slurm_partition: "gpu"'))
+    return checkout, slurm.install(checkout / "bin", checkout / "cluster")
+
+
+@pytest.fixture
+def cluster(finished):
+    """The same with one training still to do, the cluster's folder, and what runs Snakemake."""
+    checkout, noted = finished
+    for file in noted.glob("*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    shutil.rmtree(checkout / ".snakemake" / "slurm_logs", ignore_errors=True)
+    wanted = checkout / "build" / "smoke" / "done" / "train-tranet-2"
+    wanted.unlink(missing_ok=True)
+    return checkout, noted, lambda: snakemake(checkout, checkout / "own", *QUICK, *QUIET)
+
+
+def test_a_training_that_fails_says_why_and_is_tried_again_with_more_memory(cluster):
+    checkout, noted, run = cluster
+    (checkout / "failing-once").write_text("train-tranet-2")
+    done = run()
+    assert done.returncode == 0, done.stdout
+    assert (checkout / "build" / "smoke" / "done" / "train-tranet-2").exists()
+    first, second = (slurm.asked(noted / f"{number}.args") for number in (1, 2))
+    assert (first["-A"], first["-p"], first["-t"], first["--gpus"]) == ("lab", "gpu", "1440", "1")
+    assert (first["--cpus-per-task"], first["--mem"], second["--mem"]) == ("8", "24000", "48000")
+    assert first["--comment"] == "rule_train_wildcards_tranet_2"
+    assert slurm.asked(noted / "2.step")["--gpus"] == "1"
+    logs, slurms = checkout / "build" / "smoke" / "logs", checkout / ".snakemake" / "slurm_logs"
+    assert "was told to fail" in (logs / "train-tranet-2.log.before").read_text()
+    assert "CUDA_VISIBLE_DEVICES: 3" in (logs / "train-tranet-2.log").read_text()
+    assert len(list(slurms.rglob("*.log"))) == 2
+    assert "train-tranet-2 failed: SLURM-job '1' failed, SLURM status is: 'FAILED'" in done.stdout
+    assert "was told to fail" in done.stdout
+    assert f"what the cluster said: {slurms}/rule_train/tranet_2/1.log" in done.stdout
+
+
+def test_a_job_that_somebody_cancels_is_tried_again(cluster):
+    _, noted, run = cluster
+    (noted / "cancel").touch()
+    done = run()
+    assert done.returncode == 0, done.stdout
+    assert "train-tranet-2 failed: SLURM-job '1' failed, SLURM status is: 'CANCELLED'" in done.stdout
+    assert (noted / "2.args").exists()
+
+
+def test_why_a_job_is_not_taken_is_said(cluster):
+    _, noted, run = cluster
+    (noted / "refuse").touch()
+    done = run()
+    assert done.returncode != 0
+    assert "train-tranet-2 failed: SLURM sbatch failed." in done.stdout
+    assert "invalid partition specified: gpus" in done.stdout
+    assert "--wrap" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("accounting", "queue", "expected"),
+    [
+        ({"1": "RUNNING", "2": "COMPLETED"}, None, {"1": "RUNNING", "2": "COMPLETED"}),
+        ({"1": "CANCELLED by 1000"}, None, {"1": "CANCELLED"}),
+        ({"1": "OUT_OF_MEMORY", "2": ""}, None, {"1": "OUT_OF_MEMORY"}),
+        ({"1": "NODE_FAIL", "2": "RUNNING"}, {"1": "PENDING", "2": "RUNNING"}, {"1": "PENDING", "2": "RUNNING"}),
+        ({"1": "NODE_FAIL"}, {}, {"1": "NODE_FAIL"}),
+        ({"1": "NODE_FAIL"}, {"1": "NODE_FAIL"}, {"1": "NODE_FAIL"}),
+        ({"1": "PREEMPTED"}, {"1": "PENDING"}, {"1": "PENDING"}),
+        ({"1": "PREEMPTED"}, {}, {"1": "CANCELLED"}),
+        (None, {"1": "RUNNING", "2": "FAILED"}, {"1": "RUNNING", "2": "FAILED"}),
+        (None, None, {}),
+    ],
+)
+def test_slurms_states_are_understood_as_slurm_means_them(accounting, queue, expected):
+    """Nothing for a job means that it is asked for again; `{}` keeps all jobs, and None would forget them."""
+    answers = {query_job_status_sacct("run7"): accounting, query_job_status_squeue("run7"): queue}
+
+    async def asked(command, _):
+        return answers[command], None if answers[command] is None else 0.1
+
+    plugin = SimpleNamespace(query_job_status=asked, query_job_status_squeue=query_job_status_squeue)
+    plugins._understand_states(plugin)
+    states, seconds = asyncio.run(plugin.query_job_status(query_job_status_sacct("run7"), logging.getLogger()))
+    assert states == expected
+    assert seconds in (0.0, 0.1)
