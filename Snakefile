@@ -49,8 +49,13 @@ def job(command, mark=True, gpu=False):
     finish = "--done {output:q}" if mark else ""
     own = f'"{sys.executable}" -m traunet.machines.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
     call = f'{own} "{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
+    killed = (
+        'test $code -ne 137 || echo "killed from outside, as a machine does that has no memory left; '
+        'this job asked for {resources.mem_mb} MB" >> {log:q}'
+    )
     keep = "mv -f {log:q}.last {log:q}.before 2> /dev/null || :; : > {log:q}; ln -f {log:q} {log:q}.last || :"
-    return f"{keep}; if {call} >> {{log:q}} 2>&1; then tail -n 1 {{log:q}}; else tail -n 40 {{log:q}}; exit 1; fi"
+    failed = f"code=$?; {killed}; tail -n 40 {{log:q}}; exit 1"
+    return f"{keep}; if {call} >> {{log:q}} 2>&1; then tail -n 1 {{log:q}}; else {failed}; fi"
 
 
 def gigabytes(number):

@@ -10,12 +10,22 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Cluster(ThreadingHTTPServer):
-    """A server whose first `failing` jobs fail; `finish` is called for one that succeeds, in place of its pod."""
+    """A server whose first `failing` jobs fail; `finish` is called for one that succeeds, in place of its pod.
 
-    def __init__(self, failing: int, finish: Callable[[], object]) -> None:
+    `trouble` is how often it does not take a job (`full`), knows none that is asked for (`gone`) or does not
+    answer (`busy`).
+    """
+
+    def __init__(self, failing: int, finish: Callable[[], object], **trouble: int) -> None:
         super().__init__(("127.0.0.1", 0), Calls)
-        self.failing, self.finish = failing, finish
+        self.failing, self.finish, self.trouble = failing, finish, trouble
         self.jobs: list[dict] = []
+        self.calls: list[tuple[str, str, dict]] = []  # method, path and body of each
+
+    def has(self, trouble: str) -> bool:
+        """Whether there is such trouble once more."""
+        self.trouble[trouble] = self.trouble.get(trouble, 0) - 1
+        return self.trouble[trouble] >= 0
 
     def exit_code(self, name: str) -> int:
         return int([job["metadata"]["name"] for job in self.jobs].index(name) < self.failing)
@@ -24,17 +34,30 @@ class Cluster(ThreadingHTTPServer):
 class Calls(BaseHTTPRequestHandler):
     server: Cluster
 
+    def body(self) -> dict:
+        """What was sent along; every call is noted."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        self.server.calls.append((self.command, urlsplit(self.path).path, body))
+        return body
+
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.body()
         if self.path.endswith("/jobs"):
+            if self.server.has("full"):
+                return self.answer("timed out", 504)
             self.server.jobs.append(body)
             if len(self.server.jobs) > self.server.failing:
                 self.server.finish()
         self.answer(body)
 
     def do_GET(self):
+        self.body()
         place, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        if place.endswith("/status"):
+        if place.endswith("/status") and self.server.has("busy"):
+            self.answer("later", 503)
+        elif place.endswith("/status") and self.server.has("gone"):
+            self.answer("no such job", 404)
+        elif place.endswith("/status"):
             code = self.server.exit_code(place.split("/")[-2])
             self.answer({"status": {"failed": 1} if code else {"succeeded": 1}})
         elif place.endswith("/log"):
@@ -43,13 +66,16 @@ class Calls(BaseHTTPRequestHandler):
             said = "previous terminated container not found" if previous else "what the pod said"
             self.answer(said, 400 if previous else 200)
         else:
-            self.answer({"items": [self.pod(asked["labelSelector"][0].removeprefix("job-name="))]})
+            # The second is there because somebody deleted the first, which takes half a minute to go.
+            job = asked["labelSelector"][0].removeprefix("job-name=")
+            ended = {"terminated": {"exitCode": self.server.exit_code(job)}}
+            self.answer({"items": [self.pod(job, 2, ended), self.pod(job, 1, {"running": {}})]})
 
     def do_DELETE(self):
+        self.body()
         self.answer({})
 
-    def pod(self, job: str) -> dict:
-        ended = {"terminated": {"exitCode": self.server.exit_code(job)}}
+    def pod(self, job: str, second: int, ended: dict) -> dict:
         state = {
             "name": "snakemake",
             "state": ended,
@@ -58,7 +84,14 @@ class Calls(BaseHTTPRequestHandler):
             "ready": False,
             "restartCount": 0,
         }
-        return {"metadata": {"name": f"pod-{job}"}, "status": {"containerStatuses": [state]}}
+        waits = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "too little memory",
+        }
+        born = {"name": f"pod-{job}-{second}", "creationTimestamp": f"2026-11-29T12:00:0{second}Z"}
+        return {"metadata": born, "status": {"containerStatuses": [state], "conditions": [waits]}}
 
     def answer(self, what: object, code: int = 200) -> None:
         text = what if isinstance(what, str) else json.dumps(what)
@@ -73,9 +106,9 @@ class Calls(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(config: Path, failing: int, finish: Callable[[], object]) -> Iterator[Cluster]:
+def running(config: Path, failing: int, finish: Callable[[], object], **trouble: int) -> Iterator[Cluster]:
     """A cluster at work; `config` is written for kubectl and the plugin."""
-    with Cluster(failing, finish) as cluster:
+    with Cluster(failing, finish, **trouble) as cluster:
         threading.Thread(target=cluster.serve_forever, daemon=True).start()
         server = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{cluster.server_port}"}}
         context = {"name": "here", "context": {"cluster": "here", "user": "me"}}

@@ -10,19 +10,40 @@ from traunet.workspace import PROJECT
 KUBERNETES = PROJECT / "profiles" / "kubernetes"
 
 
+QUICK = ("--until", "train", "--seconds-between-status-checks", "1", "--latency-wait", "5")
+QUIET = ("--quiet", "host", "rules", "reason")  # as `make book` has it
+
+
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
-    """The jobs that the API was asked for one training whose first pod fails, and what Snakemake said."""
+def finished(tmp_path_factory):
+    """A copy of the project in which every training is done."""
     checkout = write_checkout(tmp_path_factory.mktemp("pods") / "project")
-    finished = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
-    assert finished.returncode == 0, finished.stdout
+    done = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
+    assert done.returncode == 0, done.stdout
+    return checkout
+
+
+def train_again(checkout, failing=0, **trouble):
+    """Let one training be done again by a cluster with trouble: the cluster, and what Snakemake said."""
     mark = checkout / "build" / "smoke" / "done" / "train-tranet-2"
-    mark.unlink()
+    mark.unlink(missing_ok=True)
     config = checkout / "kubernetes.json"
-    quick = ("--until", "train", "--seconds-between-status-checks", "1", "--latency-wait", "5")
-    with cluster.running(config, failing=1, finish=mark.touch) as server:
-        done = snakemake(checkout, KUBERNETES, *quick, KUBECONFIG=str(config))
-    return checkout, server.jobs, done
+    with cluster.running(config, failing, mark.touch, **trouble) as server:
+        done = snakemake(checkout, KUBERNETES, *QUICK, *QUIET, KUBECONFIG=str(config))
+    return server, done
+
+
+@pytest.fixture(scope="module")
+def again(finished):
+    """One training whose first pod fails."""
+    return train_again(finished, failing=1)
+
+
+@pytest.fixture
+def asked(finished, again):
+    """The jobs that the API was asked for it, and what Snakemake said."""
+    server, done = again
+    return finished, server.jobs, done
 
 
 def test_a_failed_pod_is_tried_again_with_more_memory_and_its_log_is_kept(asked):
@@ -53,3 +74,35 @@ def test_a_pod_works_in_the_checkout_and_fetches_nothing(asked):
     assert "pip install" not in command
     assert "--deploy-sources" not in command
     assert f"build={checkout}/build" in command
+
+
+def test_a_failed_pod_is_told_with_where_its_log_is_and_why_one_waits(asked):
+    checkout, _, done = asked
+    assert f"train-tranet-2 failed\n  what the cluster said: {checkout}/.snakemake" in done.stdout
+    assert done.stdout.count("a pod waits for a node: too little memory") == 1
+
+
+def test_a_job_is_deleted_with_its_pods_and_no_secret_is_made(again):
+    server, _ = again
+    deleted = [(path, body) for method, path, body in server.calls if method == "DELETE"]
+    assert len(deleted) == 2
+    for path, body in deleted:
+        assert "/jobs/snakejob-" in path
+        assert body["propagationPolicy"] == "Background"
+    assert not any("secret" in path for _, path, _ in server.calls)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "jobs", "said"),
+    [
+        ("full", 1, "train-tranet-2 failed: it was not taken"),
+        ("gone", 2, "train-tranet-2 failed: Unknown job snakejob-"),
+        ("busy", 1, ""),
+    ],
+)
+def test_an_api_that_fails_once_costs_one_attempt_at_most(finished, trouble, jobs, said):
+    server, done = train_again(finished, **{trouble: 1})
+    assert done.returncode == 0, done.stdout
+    assert len(server.jobs) == jobs
+    assert said in done.stdout
+    assert (finished / "build" / "smoke" / "done" / "train-tranet-2").exists()

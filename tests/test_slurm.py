@@ -8,6 +8,7 @@ import asyncio
 import logging
 import shutil
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import slurm
@@ -15,7 +16,7 @@ from projects import call, write_checkout
 from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct, query_job_status_squeue
 from test_machines import snakemake
 
-from traunet.workflow import plugins
+from traunet.workflow import queue
 from traunet.workspace import PROJECT
 
 QUICK = ("--until", "train", "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
@@ -89,7 +90,7 @@ def test_why_a_job_is_not_taken_is_said(cluster):
 
 
 @pytest.mark.parametrize(
-    ("accounting", "queue", "expected"),
+    ("accounting", "queued", "expected"),
     [
         ({"1": "RUNNING", "2": "COMPLETED"}, None, {"1": "RUNNING", "2": "COMPLETED"}),
         ({"1": "CANCELLED by 1000"}, None, {"1": "CANCELLED"}),
@@ -103,15 +104,17 @@ def test_why_a_job_is_not_taken_is_said(cluster):
         (None, None, {}),
     ],
 )
-def test_slurms_states_are_understood_as_slurm_means_them(accounting, queue, expected):
+def test_slurms_states_are_understood_as_slurm_means_them(accounting, queued, expected):
     """Nothing for a job means that it is asked for again; `{}` keeps all jobs, and None would forget them."""
-    answers = {query_job_status_sacct("run7"): accounting, query_job_status_squeue("run7"): queue}
+    accounts = str(query_job_status_sacct("run7"))
 
     async def asked(command, _):
-        return answers[command], None if answers[command] is None else 0.1
+        assert command in (accounts, query_job_status_squeue("run7"))
+        answer = accounting if command == accounts else queued
+        return answer, None if answer is None else 0.1
 
-    plugin = SimpleNamespace(query_job_status=asked, query_job_status_squeue=query_job_status_squeue)
-    plugins._understand_states(plugin)
-    states, seconds = asyncio.run(plugin.query_job_status(query_job_status_sacct("run7"), logging.getLogger()))
+    plugin: Any = SimpleNamespace(query_job_status=asked, query_job_status_squeue=query_job_status_squeue)
+    queue.adapt(plugin)
+    states, seconds = asyncio.run(plugin.query_job_status(accounts, logging.getLogger()))
     assert states == expected
     assert seconds in (0.0, 0.1)

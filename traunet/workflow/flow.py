@@ -46,6 +46,7 @@ main()
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
     r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
+    r"|Get status with|Job snakejob-\S+ (?:succeeded|failed)"
     r"|Complete log|Elapsed|RuleException|CalledProcess|Command 'set|WorkflowError|\[\w{3} \w{3} +\d|$"
 )
 
