@@ -1,10 +1,15 @@
 """What Kubernetes is asked for a training, and that a pod which fails is one failed job and not the end of all."""
 
+import logging
+from types import SimpleNamespace
+from typing import Any
+
 import cluster
 import pytest
 from projects import call, write_checkout
 from test_machines import snakemake
 
+from traunet.workflow import pods
 from traunet.workspace import PROJECT
 
 KUBERNETES = PROJECT / "profiles" / "kubernetes"
@@ -106,3 +111,24 @@ def test_an_api_that_fails_once_costs_one_attempt_at_most(finished, trouble, job
     assert len(server.jobs) == jobs
     assert said in done.stdout
     assert (finished / "build" / "smoke" / "done" / "train-tranet-2").exists()
+
+
+def test_a_deletion_that_fails_once_or_for_good_does_not_leave_the_others_at_work(monkeypatch, caplog):
+    tried: list[str] = []
+
+    class Executor:
+        namespace, logger = "lab", logging.getLogger("pods")
+
+        def safe_delete_job(self, jobid):
+            tried.append(jobid)
+            if jobid == "stuck" or (jobid == "busy" and tried.count(jobid) == 1):
+                raise OSError("503")
+
+    monkeypatch.setattr(pods, "PAUSE", 0)
+    pods._cancel_all(Executor)
+    one: Any = Executor()
+    one.cancel_jobs([SimpleNamespace(external_jobid=name) for name in ("busy", "stuck", "last")])
+    assert tried == ["busy", "busy", "stuck", "stuck", "stuck", "last"]
+    said = [record.message for record in caplog.records]
+    assert len(said) == 1
+    assert "stuck was not deleted; do it: kubectl delete job stuck --namespace lab" in said[0]

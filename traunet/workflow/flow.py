@@ -27,6 +27,7 @@ from traunet.machines.locking import locked
 from traunet.records.keeping import KEY, digest
 from traunet.records.provenance import file_sha256
 from traunet.records.sealing import broken, contents
+from traunet.workflow import pods
 from traunet.workflow.status import Status
 from traunet.workspace import PROJECT, Workspace
 
@@ -46,7 +47,7 @@ main()
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
     r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
-    r"|Get status with|Job snakejob-\S+ (?:succeeded|failed)"
+    r"|Get status with|Unknown job snakejob-|Job snakejob-\S+ (?:succeeded|failed)"
     r"|Complete log|Elapsed|RuleException|CalledProcess|Command 'set|WorkflowError|\[\w{3} \w{3} +\d|$"
 )
 
@@ -240,6 +241,9 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate()
+        rest, _ = process.communicate()
+        print(
+            *(line for line in (rest or "").splitlines() if pods.LEFT in line), sep="\n", end="", file=sys.stderr
+        )
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise

@@ -1,7 +1,12 @@
 """What Snakemake's Kubernetes plugin (0.5.1) takes for granted, and is otherwise; seen on Kubernetes 1.20."""
 
+import re
 import sys
+import time
 from typing import Any
+
+LEFT = "was not deleted"  # what is said of a job that Ctrl-C could not cancel
+TRIES, PAUSE = 3, 2  # of a deletion, and the seconds between two
 
 
 def adapt(plugin: Any) -> None:
@@ -19,6 +24,7 @@ def adapt(plugin: Any) -> None:
     _ask_after_each_job_alone(plugin.Executor)
     _fail_one_job_that_is_not_taken(plugin)
     _delete_a_job_with_its_pods(plugin.Executor, client)
+    _cancel_all(plugin.Executor)
     # It makes a secret for variables that jobs need. Ours need none; where nothing is to be done it stays behind.
     plugin.Executor.register_secret = plugin.Executor.unregister_secret = lambda self: None
 
@@ -47,8 +53,9 @@ def _see_the_last_pod(api: Any) -> None:
         pods = read(self, *given, **named)
         pods.items = sorted(pods.items, key=lambda pod: pod.metadata.creation_timestamp)[-1:]
         for condition in (one for pod in pods.items for one in pod.status.conditions or ()):
-            if condition.reason == "Unschedulable" and condition.message not in told:
-                told.add(condition.message)
+            kind = re.sub(r"\d+", "", condition.message or "")  # as counts of nodes change, it is no other
+            if condition.reason == "Unschedulable" and kind not in told:
+                told.add(kind)
                 print(f"a pod waits for a node: {condition.message}", file=sys.stderr, flush=True)
         return pods
 
@@ -115,3 +122,22 @@ def _delete_a_job_with_its_pods(executor: Any, client: Any) -> None:
                 raise
 
     executor.safe_delete_job = safe_delete_job
+
+
+def _cancel_all(executor: Any) -> None:
+    """One answer that fails, as a busy API's may, must not leave the other jobs at work."""
+
+    def cancel_jobs(self, active_jobs):
+        for job in active_jobs:
+            for _ in range(TRIES):
+                try:
+                    self.safe_delete_job(job.external_jobid)
+                    break
+                except Exception as error:
+                    reason = error
+                    time.sleep(PAUSE)
+            else:
+                again = f"kubectl delete job {job.external_jobid} --namespace {self.namespace}"
+                self.logger.error(f"{job.external_jobid} {LEFT}; do it: {again} ({reason!r})")
+
+    executor.cancel_jobs = cancel_jobs
