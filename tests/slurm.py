@@ -22,7 +22,10 @@ if rm {root}/cancel 2>/dev/null; then
 fi
 {{
     if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$id CUDA_VISIBLE_DEVICES=3 /bin/sh -c "$job"
-    then echo COMPLETED > {root}/$id.state; else echo FAILED > {root}/$id.state; fi
+    then echo COMPLETED > {root}/$id.state; else
+        echo FAILED > {root}/$id.state
+        echo "slurmstepd-here: error: Detected 1 oom-kill event(s)"
+    fi
 }} > "$log" 2>&1 < /dev/null &
 echo $id
 """

@@ -6,26 +6,20 @@ from typing import Any
 
 import cluster
 import pytest
-from projects import call, write_checkout
+from projects import finished_checkout
 from test_machines import snakemake
 
-from traunet.workflow import pods
+from traunet.workflow import flow, pods
 from traunet.workspace import PROJECT
 
 KUBERNETES = PROJECT / "profiles" / "kubernetes"
-
-
 QUICK = ("--until", "train", "--seconds-between-status-checks", "1", "--latency-wait", "5")
-QUIET = ("--quiet", "host", "rules", "reason")  # as `make book` has it
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A copy of the project in which every training is done."""
-    checkout = write_checkout(tmp_path_factory.mktemp("pods") / "project")
-    done = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
-    assert done.returncode == 0, done.stdout
-    return checkout
+    return finished_checkout(tmp_path_factory.mktemp("pods") / "project")
 
 
 def train_again(checkout, *more, failing=0, **trouble):
@@ -34,7 +28,7 @@ def train_again(checkout, *more, failing=0, **trouble):
     mark.unlink(missing_ok=True)
     config = checkout / "kubernetes.json"
     with cluster.running(config, failing, mark.touch, **trouble) as server:
-        done = snakemake(checkout, KUBERNETES, *QUICK, *QUIET, *more, KUBECONFIG=str(config))
+        done = snakemake(checkout, KUBERNETES, *QUICK, *flow.QUIET, *more, KUBECONFIG=str(config))
     return server, done
 
 

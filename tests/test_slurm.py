@@ -1,7 +1,7 @@
 """Snakemake's own Slurm plugin, from submission to the job on its node, over commands that stand in for Slurm's.
 
 What they answer was heard from a real Slurm (22.05), with accounting and without, of jobs that failed, were
-cancelled, ran out of memory or lost their node.
+cancelled, ran out of memory or lost their node; what it says of preempted ones is not tried.
 """
 
 import asyncio
@@ -12,23 +12,20 @@ from typing import Any
 
 import pytest
 import slurm
-from projects import call, write_checkout
+from projects import finished_checkout
 from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct, query_job_status_squeue
 from test_machines import snakemake
 
-from traunet.workflow import queue
+from traunet.workflow import flow, queue
 from traunet.workspace import PROJECT
 
 QUICK = ("--until", "train", "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
-QUIET = ("--quiet", "host", "rules", "reason")  # as `make book` has it
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A copy of the project on a cluster, in which every training is done."""
-    checkout = write_checkout(tmp_path_factory.mktemp("slurm") / "project")
-    done = call(checkout, "-m", "traunet", "finish", "1 2 3", "--profile", "smoke")
-    assert done.returncode == 0, done.stdout
+    checkout = finished_checkout(tmp_path_factory.mktemp("slurm") / "project")
     own = checkout / "own"
     shutil.copytree(PROJECT / "profiles" / "slurm", own)
     text = (own / "config.yaml").read_text()
@@ -47,7 +44,7 @@ def cluster(finished):
     shutil.rmtree(checkout / ".snakemake" / "slurm_logs", ignore_errors=True)
     wanted = checkout / "build" / "smoke" / "done" / "train-tranet-2"
     wanted.unlink(missing_ok=True)
-    return checkout, noted, lambda: snakemake(checkout, checkout / "own", *QUICK, *QUIET)
+    return checkout, noted, lambda: snakemake(checkout, checkout / "own", *QUICK, *flow.QUIET)
 
 
 def test_a_training_that_fails_says_why_and_is_tried_again_with_more_memory(cluster):
@@ -67,6 +64,7 @@ def test_a_training_that_fails_says_why_and_is_tried_again_with_more_memory(clus
     assert len(list(slurms.rglob("*.log"))) == 2
     assert "train-tranet-2 failed: SLURM-job '1' failed, SLURM status is: 'FAILED'" in done.stdout
     assert "was told to fail" in done.stdout
+    assert "slurmstepd-here: error: Detected 1 oom-kill event(s)" in done.stdout
     assert f"what the cluster said: {slurms}/rule_train/tranet_2/1.log" in done.stdout
 
 

@@ -242,8 +242,8 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
         os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate()
-        print(
-            *(line for line in (rest or "").splitlines() if pods.LEFT in line), sep="\n", end="", file=sys.stderr
-        )
+        for line in (rest or "").splitlines():
+            if pods.LEFT in line:
+                print(line, file=sys.stderr)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise

@@ -1,21 +1,21 @@
 """What Snakemake's plugins for clusters take for granted or keep to themselves, corrected before they start.
 
 They are the same plugins. Here stands what all of them have in common; `pods` and `queue` hold what is Kubernetes'
-and Slurm's alone. Each correction was found on a real cluster of one machine. `tests/test_pods.py` and
-`tests/test_slurm.py` hold it against a stand-in, so that another version of a plugin does not pass unseen.
+and Slurm's alone. All but what they say of preemption was tried on real clusters of one machine. Tests hold it
+against stand-ins (`test_pods.py`, `test_slurm.py`), so that another version of a plugin does not pass unseen.
 """
 
 import asyncio
 import re
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any
 
 from traunet.workflow import pods, queue
+from traunet.workflow.status import ending
 
 CORRECTIONS = {"snakemake_executor_plugin_kubernetes": pods.adapt, "snakemake_executor_plugin_slurm": queue.adapt}
-TAIL = 40  # lines of a failed job's log that are shown
+TAIL, BYTES = 40, 1 << 16  # of a failed job's log, so many lines are shown, and bytes read at most
 SLURMS_OWN = re.compile(r"(slurm\w*(-\S+)?|srun): error:")  # in a job's log: out of memory, out of time
 DETAILS = re.compile(r"\n\s.*|For (further error )?details,? .*", re.DOTALL)  # whole commands, and where to look
 
@@ -52,8 +52,8 @@ def _say_what_failed(executor: Any) -> None:
 
 def _lines(log: Path) -> list[str]:
     """The last lines of a log; progress bars rewrite theirs after a carriage return."""
-    with log.open(encoding="utf-8", errors="replace") as file:
-        return [line.rstrip().rpartition("\r")[2] for line in deque(file, TAIL)]
+    lines = (line.rstrip().rpartition("\r")[2] for line in ending(log, BYTES).split("\n"))
+    return [line for line in lines if line][-TAIL:]
 
 
 def _forget_no_job(executor: Any) -> None:

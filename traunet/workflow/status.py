@@ -72,7 +72,12 @@ def at_work(logs: Path, since: float) -> list[str]:
 
 def last_words(log: Path) -> str:
     """The last line of a log that is not empty; progress bars rewrite theirs after a carriage return."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL))
-        lines = re.split(r"[\r\n]+", file.read().decode("utf-8", errors="replace"))
+    lines = re.split(r"[\r\n]+", ending(log))
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def ending(log: Path, size: int = TAIL) -> str:
+    """The last bytes of a log, as text."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - size))
+        return file.read().decode("utf-8", errors="replace")
