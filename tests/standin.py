@@ -2,13 +2,14 @@
 
 `projects.write_checkout` puts it in the place of `traunet/__main__.py`; all else there is the project's own, and
 `book` is the real one. Every job adds a line to `calls`. A job that is named in the file `failing` fails, in
-`failing-once` the first time, and one that is named in `waiting` waits until it no longer is. Notebooks are really
-executed if there is a file `executing`.
+`failing-once` the first time; one that is named in `killed` is killed, as for want of memory, and one that is
+named in `waiting` waits until it no longer is. Notebooks are really executed if there is a file `executing`.
 """
 
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,8 @@ def stand_in(job: str, given: argparse.Namespace) -> int:
     if job in told("failing") or told_once(job):
         print(f"traunet: {job} was told to fail", file=sys.stderr)
         return cli.BAD_INPUT
+    if job in told("killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
     while job in told("waiting"):
         time.sleep(0.05)
     workspace = cli._workspace(given)

@@ -40,23 +40,27 @@ def test_the_others_finish_when_a_training_fails_and_the_next_calls_make_only_wh
     logs, notebooks = checkout / "build" / "smoke" / "logs", checkout / "build" / "smoke" / "notebooks"
     nbformat.write(chapter(new_code_cell(FAILING_CELL)), checkout / "notebooks" / "01_data.ipynb")
     (checkout / "failing").write_text("train-senet_hm-123")
+    (checkout / "killed").write_text("train-senet_cbam-123")
     failed = call(checkout, *BOOK)
     assert failed.returncode == 2
     assert "train-senet_hm-123 was told to fail" in failed.stdout
+    assert "killed from outside, as a machine does that has no memory left; this job asked for" in failed.stdout
     assert "traunet: the book was not finished; the failed step and its log are above" in failed.stdout
     assert calls(checkout) == sorted(
         ["notebook", "pretrain", "prepare", "synth", *(f"train-{variant}-{ALL_FOLDS}" for variant in VARIANTS)]
     )
     assert "was told to fail" in (logs / "train-senet_hm-123.log").read_text()
+    assert "killed from outside" in (logs / "train-senet_cbam-123.log").read_text()
 
     (checkout / "failing").unlink()
+    (checkout / "killed").unlink()
     (checkout / "executing").touch()
     (checkout / "notebooks" / "broken").touch()
     (notebooks / "01_data.ipynb").unlink()
     broken = call(checkout, *BOOK)
     assert broken.returncode == 2
     assert "cell 3 raised AssertionError: the cell broke" in broken.stdout
-    assert calls(checkout) == ["notebook", "tables", "train-senet_hm-123"]
+    assert calls(checkout) == ["notebook", "tables", "train-senet_cbam-123", "train-senet_hm-123"]
     assert "was told to fail" in (logs / "train-senet_hm-123.log.before").read_text()
     assert "the cell broke" in (logs / "notebook-01_data.log").read_text()
     assert "AssertionError" in (notebooks / "failed" / "01_data.ipynb").read_text()

@@ -1,7 +1,7 @@
 """How close a training step comes to what the machine can compute, and whether it ever waits for pictures.
 
 Its arithmetic rate stands beside that of a stack of large convolutions, step by step in turn: the same threads,
-batch and precision, each in the memory format that suits it. Only arithmetic that is done is counted.
+batch, precision and layout in memory. Only arithmetic that is done is counted.
 """
 
 import time
