@@ -77,7 +77,7 @@ def test_the_book_shows_value_reference_ratio_bar_and_verdict(tmp_path):
         "preparing",
         "80 frames/s",
         "decoding: 100 frames/s",
-        "0.8",
+        "0.800",
         "at least 0.8: met",
         "12 s, 1.07 GB",
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from grid import table
+from grid import Content, table
 from sphinx.application import Sphinx
 
 COLUMNS = ("what", "measured", "beside", "ratio", "bar", "took")
@@ -32,7 +32,7 @@ class Bench(Directive):
         if not path.is_file():
             return [nodes.note("", unmeasured())]
         found = json.loads(path.read_text(encoding="utf-8"))
-        return [nodes.paragraph("", where(found["machine"])), table(COLUMNS, map(cells, found["figures"]))]
+        return [nodes.paragraph("", where(found["machine"])), table(COLUMNS, map(line, found["figures"]), "bench")]
 
 
 def unmeasured() -> nodes.paragraph:
@@ -52,15 +52,21 @@ def where(machine: dict) -> str:
     )
 
 
+def line(row: dict) -> list[Content]:
+    """One figure as a row of the table, its note in small letters below what it is of."""
+    what, *others = cells(row)
+    note = [nodes.inline("", f" {row['note']}", classes=["quote"])] if row["note"] else []
+    return [[nodes.Text(what), *note], *others]
+
+
 def cells(row: dict) -> list[str]:
     """One figure as text: its value, what stands beside it, the ratio, the bar, and what measuring it took."""
-    ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:#.3g}".rstrip(".")
     seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
     memory = "" if row["memory"] is None else amount(row["memory"], "bytes")
-    note = f" ({row['note']})" if row["note"] else ""
     value, beside = (amount(row[name], row["unit"]) for name in ("value", "reference"))
     took = ", ".join(filter(None, (seconds, memory)))
-    return [row["what"] + note, value, f"{row['against']}: {beside}", ratio, bar(row), took]
+    return [row["what"], value, f"{row['against']}: {beside}", ratio, bar(row), took]
 
 
 def amount(number: float, unit: str) -> str:

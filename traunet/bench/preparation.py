@@ -175,10 +175,9 @@ def _rate_figures(codec: str, costs: list[np.ndarray], frames: int) -> list[Figu
     for against, way in (("decode them and nothing else", 1), ("decode them to RGB pictures", 2)):
         ratios = every[:, way] / every[:, 0]  # (rounds, 2)
         middle = every[int(np.argsort(ratios[:, 0])[(len(costs) - 1) // 2]), :, 0]
-        note = (
-            f"{cores.available()} processes; median of {len(costs)}, from {ratios[:, 0].min():.2f} to "
-            f"{ratios[:, 0].max():.2f}; counted in seconds of all cores {np.median(ratios[:, 1]):.2f}"
-        )
+        note = f"{cores.available()} processes; counted in seconds of all cores {np.median(ratios[:, 1]):.2f}"
+        if len(costs) > 1:
+            note += f"; median of {len(costs)}, from {ratios[:, 0].min():.2f} to {ratios[:, 0].max():.2f}"
         seconds = float(every[:, (0, way), 0].sum())
         rates, bar = frames / middle, AT_LEAST if way == 1 else None
         what = f"prepare frames of {codec} video"
