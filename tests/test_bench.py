@@ -86,6 +86,13 @@ def test_the_book_shows_value_reference_ratio_bar_and_verdict(tmp_path):
     assert bench.cells(slow.row() | {"seconds": None})[4:] == ["at least 0.8: missed", ""]
 
 
+def test_a_note_stands_below_what_it_is_of():
+    (what,), *_ = bench.line(FAST.row())
+    (again, note), value, *_ = bench.line(FAST.row() | {"note": "2 processes"})
+    assert (what.astext(), again.astext(), value) == ("preparing", "preparing", "80 frames/s")
+    assert note.astext().strip() == "2 processes"
+
+
 def test_bytes_are_shown_by_the_thousand_million():
     row = Figure("memory", 1.278e9, "bytes", "before", 1.288e9, at_most=2e9, of_ratio=False).row()
     assert bench.cells(row)[1:3] == ["1.28 GB", "before: 1.29 GB"]
