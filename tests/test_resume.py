@@ -73,10 +73,10 @@ def test_twenty_kills_at_random_moments_change_not_one_bit(home, tmp_path, whole
     generator = np.random.default_rng(7)
     duration = min(seconds_of_one(twin(home, tmp_path / f"timed{number}")) for number in range(2))
     kills, taken_up = 0, []
-    for root in (twin(home, tmp_path / f"killed{number}") for number in range(KILLS + 1)):
+    for root in (twin(home, tmp_path / f"killed{number}") for number in range(5 * KILLS)):
         finished = False
         while not finished:
-            process = SPAWNED.Process(target=trained_quietly, args=(root,))
+            started, process = time.perf_counter(), SPAWNED.Process(target=trained_quietly, args=(root,))
             process.start()
             process.join(generator.uniform(0, duration) if kills < KILLS else None)
             finished = not process.is_alive()
@@ -88,6 +88,8 @@ def test_twenty_kills_at_random_moments_change_not_one_bit(home, tmp_path, whole
         run = train(root)  # found, not made
         assert hashes(run) == hashes(whole)
         taken_up += run.provenance["taken_up_after_epochs"]
+        if not run.provenance["taken_up_after_epochs"]:  # the machine was busier while it was timed
+            duration = min(duration, time.perf_counter() - started)
         if kills == KILLS:
             break
     assert kills == KILLS
