@@ -1,7 +1,7 @@
 """Everything, from nothing to the site, as a graph of jobs; `make book` runs it, `make plan` says what it would do.
 
 A job calls `traunet`, which finds its result or makes it. What is stale is decided by keys: hashes of the settings,
-the data, and the library's source (traunet/workspace.py). Marks in done/ are all that Snakemake itself looks after.
+the data, and the library's source (traunet/keys.py). Marks in done/ are all that Snakemake itself looks after.
 """
 
 import os
@@ -12,8 +12,9 @@ from urllib.parse import unquote
 from traunet.book import contents, freshness
 from traunet.workflow import flow, plugins
 from traunet.config import VARIANTS
+from traunet.keys import published_hash
 from traunet.records.sources import library_text
-from traunet.workspace import Workspace, published_hash
+from traunet.workspace import Workspace
 
 plugins.adapt()
 # A job on another machine reads this file again. What it must know comes with `config`; its environment may differ.

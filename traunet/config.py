@@ -133,6 +133,14 @@ class Profile:
     trunk: TrunkConfig | None = None  # None: the trunk's weights come from a file
     departures: tuple[tuple[str, str], ...] = ()  # (what differs from the paper, why)
 
+    @property
+    def heads(self) -> SynthConfig:
+        """How the heads are rendered on which the trunk is trained; ValueError if its weights come from a file."""
+        if self.trunk is None:
+            raise ValueError(f"profile {self.name!r} trains no trunk: its weights come from a file")
+        films = {"frames": self.trunk.frames, "takes": self.trunk.frames, "fps": 1, "seed": self.trunk.seed}
+        return dataclasses.replace(self.synth, **films)
+
 
 @dataclass(frozen=True)
 class Variant:

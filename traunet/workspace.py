@@ -17,12 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, SynthConfig, TrunkConfig, canonical_json, named
-from traunet.records.keeping import digest, found_or_made, listing
-from traunet.records.provenance import file_sha256
-from traunet.records.sources import code_hash, packages
+from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
+from traunet.keys import answers, stage_keys, tables_code
+from traunet.records.keeping import digest, found_or_made
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent  # the checkout: notebooks, pages and build/ lie here
 SYNTHETIC, REAL = "synthetic DISFA", "DISFA"
-PUBLISHED = PROJECT / "data" / "published"  # the paper's tables and DISFA's statistics, as typed
-PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
 
 
 @dataclass(frozen=True)
@@ -124,35 +121,14 @@ class Workspace:
         """For each stage a hash of all that its result depends on: settings, data, and the library's source.
 
         Computed once and before anything is made, so that the workflow can ask what is stale in a second or two.
-        The key of `runs` is coarser than the names of the runs, which hang on the content of the data.
         """
-        from traunet.runstore import run_inputs
-
         self.check()
-        keys = {"tree": digest(self._tree_inputs())}
-        keys["store"] = digest([keys["tree"], canonical_json(self.profile.align), _library(*PREPARING)])
-        keys["trunk"] = digest(self._trunk_inputs())
-        keys["runs"] = digest(run_inputs(self.profile, keys["store"], keys["trunk"]))
-        keys["results"] = digest([keys["runs"], self.seeds, _library("traunet.report"), published_hash()])
-        return keys
-
-    def _tree_inputs(self) -> Any:
-        return listing(self.disfa) if self.disfa else _synthetic(self.profile.synth)
-
-    def _trunk_inputs(self) -> Any:
-        if self.weights:
-            return file_sha256(self.weights)
-        trunk, heads = self._trunk_config
-        settings = [canonical_json(part) for part in (self.profile.align, self.profile.model, trunk)]
-        return [_synthetic(heads), settings, _library(*PREPARING, "traunet.pretraining")]
+        return stage_keys(self.profile, self.disfa, self.weights, self.seeds)
 
     @property
-    def _trunk_config(self) -> tuple[TrunkConfig, SynthConfig]:
-        """How the trunk is trained, and the heads that it is trained on."""
-        trunk = self.profile.trunk
-        assert trunk  # check() has seen to it
-        films = {"frames": trunk.frames, "takes": trunk.frames, "fps": 1, "seed": trunk.seed}
-        return trunk, dataclasses.replace(self.profile.synth, **films)
+    def _trunk(self) -> TrunkConfig:
+        assert self.profile.trunk  # check() has seen to it
+        return self.profile.trunk
 
     @property
     def _unfinished_trunk(self) -> Path:
@@ -226,8 +202,7 @@ class Workspace:
         """The folder with the tables and `results.json`."""
         runs, profile = self.runs(), self.profile
         others = [self.runs(again=number) for number in range(1, self.seeds)]
-        answers = [_answers(trained) for trained in (runs, *others)]
-        key = digest([answers, _library("traunet.report"), published_hash()])
+        key = digest([[answers(trained) for trained in (runs, *others)], tables_code()])
 
         def write(out: Path) -> None:
             from traunet import report
@@ -245,7 +220,7 @@ class Workspace:
 
     def predictions_hash(self) -> str:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
-        return digest(_answers(self.runs()))
+        return digest(answers(self.runs()))
 
     def _synthesise(self, out: Path, workers: int | None) -> None:
         from traunet.synth.tree import write_tree
@@ -255,8 +230,7 @@ class Workspace:
     def _synthesise_heads(self, out: Path, workers: int | None) -> None:
         from traunet.synth.tree import heads, write_tree
 
-        trunk, config = self._trunk_config
-        write_tree(out, config, heads(trunk.identities), workers=workers)
+        write_tree(out, self.profile.heads, heads(self._trunk.identities), workers=workers)
 
     def _align(self, tree: Path, out: Path, workers: int | None) -> None:
         from traunet.data.disfa import read_tree
@@ -269,26 +243,8 @@ class Workspace:
         from traunet.pretraining import pretrain
 
         heads = self.heads(machine.threads if machine else None)
-        parts = (heads, self._trunk_config[0], self.profile.model, out / "trunk.pt")
+        parts = (heads, self._trunk, self.profile.model, out / "trunk.pt")
         pretrain(*parts, machine=machine, resume=self._unfinished_trunk)
-
-
-def _library(*modules: str) -> list[Any]:
-    """What of the library and its packages a result depends on; settings count by value, not by their text."""
-    return [code_hash(*modules), packages()]
-
-
-def _answers(runs: "Iterable[Run]") -> list[Any]:
-    return [[run.name, run.provenance["files"]["predictions.parquet"]["sha256"]] for run in runs]
-
-
-def published_hash(folder: Path = PUBLISHED) -> str:
-    """A hash of the tables typed from the paper and of DISFA's published statistics."""
-    return digest([[file.name, file_sha256(file)] for file in sorted(folder.glob("*.csv"))])
-
-
-def _synthetic(config: SynthConfig) -> list[Any]:
-    return [canonical_json(config), _library("traunet.synth.tree")]
 
 
 def _path(given: str | Path | None, variable: str) -> Path | None:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from traunet.book.chapters import ChapterError, code_cells, read, shown_hash, source_hash
 from traunet.config import canonical_json
+from traunet.keys import published_hash
 from traunet.records import provenance  # its private parts too: a change of that file would prepare all data anew
 from traunet.records.keeping import digest, remembered
 from traunet.records.provenance import PACKAGE, file_sha256, versions
 from traunet.records.sources import library_text
-from traunet.workspace import PROJECT, Workspace, published_hash
+from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
