@@ -1,6 +1,7 @@
 """A cluster in a folder: Slurm's commands as small scripts that note what they were asked and run jobs here.
 
-A file `refuse` in it lets it take no job, a file `cancel` lets it cancel the next one.
+A file `refuse` in it lets it take no job; a file `cancel` lets it cancel the next one, and a file `preempt` end it
+as if it had been warned of its preemption. What was put into the queue again stands in the file `requeued`.
 """
 
 from pathlib import Path
@@ -15,19 +16,24 @@ while [ $# -gt 0 ]; do
     case $1 in --wrap=*) job=${{1#--wrap=}} ;; --output) log=${{2//%j/$id}}; shift ;; -D) cd "$2"; shift ;; esac
     shift
 done
+printf '%s\\n' "cd '$PWD'" "$job" > {root}/$id.job; echo "$log" > {root}/$id.log
 if rm {root}/cancel 2>/dev/null; then
     echo CANCELLED by 1000 > {root}/$id.state
-    echo $id
-    exit
+elif rm {root}/preempt 2>/dev/null; then
+    echo FAILED > {root}/$id.state; touch {root}/$id.preempted
+else
+    {bin}/start $id
 fi
+echo $id
+"""
+START = """#!/bin/bash
 {{
-    if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$id CUDA_VISIBLE_DEVICES=3 /bin/sh -c "$job"
-    then echo COMPLETED > {root}/$id.state; else
-        echo FAILED > {root}/$id.state
+    if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$1 CUDA_VISIBLE_DEVICES=3 /bin/sh {root}/$1.job
+    then echo COMPLETED > {root}/$1.state; else
+        echo FAILED > {root}/$1.state
         echo "slurmstepd-here: error: Detected 1 oom-kill event(s)"
     fi
-}} > "$log" 2>&1 < /dev/null &
-echo $id
+}} > "$(cat {root}/$1.log)" 2>&1 < /dev/null &
 """
 SRUN = """#!/bin/bash
 printf '%s\\n' "$@" > {root}/$SLURM_JOB_ID.step
@@ -42,14 +48,27 @@ for args in {root}/*.args; do
 done
 """
 SACCTMGR = "#!/bin/bash\necho lab\n"
-SCONTROL = "#!/bin/bash\necho 'MinJobAge = 300 sec'\n"
+SINFO = "#!/bin/bash\necho 'MinJobAge = 300 sec'\n"
+SCONTROL = """#!/bin/bash
+case "$*" in
+    requeue*)
+        rm {root}/$2.preempted {root}/$2.state
+        echo $2 >> {root}/requeued
+        {bin}/start $2 ;;
+    *"show job"*)
+        preempted=None; [ -e {root}/$4.preempted ] && preempted=2026-11-29T21:39:07
+        echo "JobId=$4 JobState=$(cat {root}/$4.state) StartTime=2026-11-29T21:38:51 PreemptTime=$preempted" ;;
+    *) exec {bin}/sinfo ;;
+esac
+"""
 SCRIPTS = {
     "sbatch": SBATCH,
     "srun": SRUN,
     "sacct": SACCT,
     "sacctmgr": SACCTMGR,
     "scontrol": SCONTROL,
-    "sinfo": SCONTROL,
+    "sinfo": SINFO,
+    "start": START,
 }
 
 

@@ -1,7 +1,7 @@
 """Snakemake's own Slurm plugin, from submission to the job on its node, over commands that stand in for Slurm's.
 
 What they answer was heard from a real Slurm (22.05), with accounting and without, of jobs that failed, were
-cancelled, ran out of memory or lost their node; what it says of preempted ones is not tried.
+cancelled or preempted, ran out of memory or lost their node.
 """
 
 import asyncio
@@ -77,6 +77,17 @@ def test_a_job_that_somebody_cancels_is_tried_again(cluster):
     assert (noted / "2.args").exists()
 
 
+def test_a_preempted_job_goes_back_into_the_queue_and_has_not_failed(cluster):
+    _, noted, run = cluster
+    (noted / "preempt").touch()
+    done = run()
+    assert done.returncode == 0, done.stdout
+    assert "SLURM-job '1' was preempted, and waits in the queue again" in done.stdout
+    assert "failed" not in done.stdout
+    assert (noted / "requeued").read_text() == "1\n"
+    assert not (noted / "2.args").exists()
+
+
 def test_why_a_job_is_not_taken_is_said(cluster):
     _, noted, run = cluster
     (noted / "refuse").touch()
@@ -94,8 +105,8 @@ def test_why_a_job_is_not_taken_is_said(cluster):
         ({"1": "CANCELLED by 1000"}, None, {"1": "CANCELLED"}),
         ({"1": "OUT_OF_MEMORY", "2": ""}, None, {"1": "OUT_OF_MEMORY"}),
         ({"1": "NODE_FAIL", "2": "RUNNING"}, {"1": "PENDING", "2": "RUNNING"}, {"1": "PENDING", "2": "RUNNING"}),
-        ({"1": "NODE_FAIL"}, {}, {"1": "NODE_FAIL"}),
-        ({"1": "NODE_FAIL"}, {"1": "NODE_FAIL"}, {"1": "NODE_FAIL"}),
+        ({"1": "NODE_FAIL"}, {}, {"1": "CANCELLED"}),
+        ({"1": "NODE_FAIL"}, {"1": "NODE_FAIL"}, {"1": "CANCELLED"}),
         ({"1": "PREEMPTED"}, {"1": "PENDING"}, {"1": "PENDING"}),
         ({"1": "PREEMPTED"}, {}, {"1": "CANCELLED"}),
         (None, {"1": "RUNNING", "2": "FAILED"}, {"1": "RUNNING", "2": "FAILED"}),
@@ -116,3 +127,54 @@ def test_slurms_states_are_understood_as_slurm_means_them(accounting, queued, ex
     states, seconds = asyncio.run(plugin.query_job_status(accounts, logging.getLogger()))
     assert states == expected
     assert seconds in (0.0, 0.1)
+
+
+SHOWN = "JobId=1 JobState={} Requeue=1 StartTime=2026-11-29T21:38:51 PreemptEligibleTime=2026-11-29T21:38:51 {}"
+EARLIER, LATER, NEVER = (f"PreemptTime={when}" for when in ("2026-11-29T21:30:00", "2026-11-29T21:39:07", "None"))
+
+
+@pytest.mark.parametrize(
+    ("state", "shown", "taken", "expected", "requeued"),
+    [
+        ("FAILED", SHOWN.format("FAILED", LATER), "", "PENDING", 1),
+        ("PREEMPTED", SHOWN.format("PREEMPTED", LATER), "", "PENDING", 1),
+        ("PREEMPTED", SHOWN.format("PREEMPTED", LATER), None, "CANCELLED", 1),
+        ("NODE_FAIL", SHOWN.format("NODE_FAIL", NEVER), "", "PENDING", 1),
+        ("NODE_FAIL", SHOWN.format("NODE_FAIL", NEVER), None, "CANCELLED", 1),
+        ("FAILED", SHOWN.format("FAILED", NEVER), "", "FAILED", 0),
+        ("FAILED", SHOWN.format("FAILED", EARLIER), "", "FAILED", 0),
+        ("FAILED", SHOWN.format("PENDING", NEVER), "", "PENDING", 0),
+        ("FAILED", SHOWN.format("COMPLETING", LATER), "", "COMPLETING", 0),
+        ("FAILED", None, "", "FAILED", 0),
+        ("COMPLETED", SHOWN.format("COMPLETED", LATER), "", "COMPLETED", 0),
+        ("TIMEOUT", SHOWN.format("TIMEOUT", LATER), "", "TIMEOUT", 0),
+    ],
+)
+def test_a_job_that_lost_its_node_is_put_back_and_no_other(monkeypatch, state, shown, taken, expected, requeued):
+    """`shown` is what Slurm tells of the job, `taken` its answer to the wish to have it in the queue again."""
+    wishes = []
+
+    async def answer(*command):
+        if "show" in command:
+            return shown
+        wishes.append(command)
+        return taken
+
+    async def asked(command, _):
+        return ({"1": state} if "sacct" in command else {}), 0.1
+
+    monkeypatch.setattr(queue, "_answer", answer)
+    plugin: Any = SimpleNamespace(query_job_status=asked, query_job_status_squeue=query_job_status_squeue)
+    queue.adapt(plugin)
+    told = [
+        asyncio.run(plugin.query_job_status(str(query_job_status_sacct("run7")), logging.getLogger()))
+        for _ in range(2 if expected in ("FAILED", "CANCELLED") else 1)
+    ]
+    assert all(states == {"1": expected} for states, _ in told)
+    assert wishes == [("scontrol", "requeue", "1")] * requeued
+
+
+def test_a_command_that_is_missing_or_fails_is_no_answer():
+    assert asyncio.run(queue._answer("no-such-command")) is None
+    assert asyncio.run(queue._answer("false")) is None
+    assert asyncio.run(queue._answer("echo", "JobState=FAILED")) == "JobState=FAILED\n"

@@ -1,20 +1,28 @@
 """Slurm's answers, as its plugin for Snakemake (2.8.0) mistakes them; heard from Slurm 22.05."""
 
+import asyncio
 import re
+from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
 from typing import Any
 
 NODE_LOST = {"NODE_FAIL", "PREEMPTED"}  # as Slurm calls a job that lost its node, and may start anew
+MAY_START_ANEW = NODE_LOST | {"FAILED"}  # a job that ends when it is warned of being preempted has failed
 RUN = re.compile(r"--name (\S+)")
+TOLD = re.compile(r"(\w+)=(\S+)")
 
 
 def adapt(plugin: Any) -> None:
-    """Understand three of Slurm's answers, for which the plugin waits forever or gives up.
+    """Understand four of Slurm's answers, for which the plugin waits forever or gives up.
 
     A job that somebody cancelled is `CANCELLED by 1000`, which it takes for one at work. One that lost its node
     waits in the queue again, as Slurm sees to by itself; the plugin submits another, and keeps away from a node
-    called `None assigned`, which no later submission survives. And where accounting is off, it hears nothing.
+    called `None assigned`, which no later submission survives. One that does not wait there, and one that was
+    preempted, it waits for, or counts as failed; here it goes back into the queue, however often. And where
+    accounting is off, it hears nothing.
     """
     ask = plugin.query_job_status
+    over: set[str] = set()  # jobs that ended for another reason: nobody has to be asked again
 
     async def query_job_status(command: str, logger) -> tuple[dict[str, str], float]:
         states, seconds = await ask(command, logger)
@@ -23,7 +31,40 @@ def adapt(plugin: Any) -> None:
             queued, _ = await ask(plugin.query_job_status_squeue(run[1] if run else ""), logger)
             states = {**(states or {}), **(queued or {})}
         told = {job: state.split()[0] for job, state in states.items() if state}
-        # Preempted, and not in the queue again: nobody starts it anew but we.
-        return {job: "CANCELLED" if state == "PREEMPTED" else state for job, state in told.items()}, seconds or 0.0
+        for job in [job for job, state in told.items() if state in MAY_START_ANEW and job not in over]:
+            told[job] = await _put_back(job, told[job], logger)
+            if told[job] in MAY_START_ANEW:
+                over.add(job)
+        # Slurm leaves it out of its queue: the plugin would wait for it.
+        return {job: "CANCELLED" if state in NODE_LOST else state for job, state in told.items()}, seconds or 0.0
 
     plugin.query_job_status = query_job_status
+
+
+async def _put_back(job: str, state: str, logger: Any) -> str:
+    """Put a job back into the queue if it lost its node; its new state, or the old one if Slurm leaves it out."""
+    now = dict(TOLD.findall(await _answer("scontrol", "--oneliner", "show", "job", job) or ""))
+    if now.get("JobState", state) not in MAY_START_ANEW:  # in the queue again by now, or not yet off its node
+        return now["JobState"]
+    preempted = now.get("PreemptTime", "None")
+    if state == "FAILED" and (
+        preempted == "None" or preempted < now["StartTime"]
+    ):  # never, or in an earlier start
+        return state
+    if await _answer("scontrol", "requeue", job) is None:
+        return state
+    what = "lost its node" if state == "NODE_FAIL" else "was preempted"
+    logger.error(f"SLURM-job '{job}' {what}, and waits in the queue again")
+    return "PENDING"
+
+
+async def _answer(*command: str) -> str | None:
+    """What one of Slurm's commands says; None if it fails, is not there, or says nothing for a minute."""
+    with suppress(OSError):
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=DEVNULL)
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), timeout=60)
+            return None if process.returncode else said.decode()
+        except TimeoutError:
+            process.kill()
+    return None
