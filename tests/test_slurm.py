@@ -113,9 +113,14 @@ def test_why_a_job_is_not_taken_is_said(cluster):
         (None, None, {}),
     ],
 )
-def test_slurms_states_are_understood_as_slurm_means_them(accounting, queued, expected):
+def test_slurms_states_are_understood_as_slurm_means_them(monkeypatch, accounting, queued, expected):
     """Nothing for a job means that it is asked for again; `{}` keeps all jobs, and None would forget them."""
     accounts = str(query_job_status_sacct("run7"))
+
+    async def silent(*_):
+        return None
+
+    monkeypatch.setattr(queue, "_answer", silent)
 
     async def asked(command, _):
         assert command in (accounts, query_job_status_squeue("run7"))

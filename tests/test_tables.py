@@ -5,7 +5,8 @@ import pandas as pd
 from bs4 import BeautifulSoup
 
 from traunet.book.chapters import ACTIVE
-from traunet.scoring.tables import highest, sortable
+from traunet.facs import AUS
+from traunet.scoring.tables import beside_printed, highest, sortable
 
 SCORES = pd.DataFrame(
     {"AU1": [10.04, 20.0, np.nan], "AU2": [5.0, 5.0, 70.0]},
@@ -34,6 +35,20 @@ def test_the_best_of_each_group_is_marked_and_what_is_missing_is_not():
 def test_the_best_of_the_whole_table_is_one_a_column():
     assert highest(SCORES).sum().tolist() == [1, 1]
     assert highest(SCORES, lowest=True)["AU1"].tolist() == [True, False, False]
+
+
+def test_ours_stand_below_the_printed_ones_pooled_first():
+    scores = dict.fromkeys([*AUS, "Avg"], 50.0)
+    ways = [("ours", "fold_mean", 40.0), ("ours", "pooled", 45.0), ("paper", "printed", 59.0)]
+    given = [{"source": s, "averaging": way, "method": "TRA-Net", **scores, "Avg": avg} for s, way, avg in ways]
+    head, *shown = rows(beside_printed(pd.DataFrame(given), "rendered heads", "method"))
+    assert head == ["data", "averaging", "method", *AUS, "Avg"]
+    assert [row[:3] for row in shown] == [
+        ["DISFA, printed", "printed", "TRA-Net"],
+        ["rendered heads", "pooled", "TRA-Net"],
+        ["rendered heads", "fold mean", "TRA-Net"],
+    ]
+    assert [row[-1] for row in shown] == ["59.0", "45.0", "40.0"]
 
 
 def test_nothing_in_a_table_runs_in_a_browser():

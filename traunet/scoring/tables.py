@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 from IPython.core.display import HTML
 
+from traunet.scoring.published import SCORES
+
 NAMED = re.compile(r"<style.*?</style>\s*|(?<=<table) id=\"[^\"]*\"", re.DOTALL)  # random, and of no use
 ABSENT = "–"  # in the place of a number that there is none of
 
@@ -32,7 +34,20 @@ def sortable(
     return HTML(NAMED.sub("", html))
 
 
-def highest(table: pd.DataFrame, within: str | None = None, lowest: bool = False) -> pd.DataFrame:
+def beside_printed(rows: pd.DataFrame, dataset: str, name: str) -> HTML:
+    """Scores as printed of DISFA, ours pooled, and ours as means of the folds; the best of each in bold.
+
+    `rows` has the columns `source` ("paper" or "ours"), `averaging`, `name`, what a score is of, and the scores in
+    percent; `dataset` is that of ours.
+    """
+    ordered = pd.concat([rows.loc[rows["averaging"] == way] for way in ("printed", "pooled", "fold_mean")])
+    data = ordered["source"].replace({"paper": "DISFA, printed", "ours": dataset})
+    named = ordered.assign(data=data, averaging=ordered["averaging"].str.replace("_", " "))
+    table = named.set_index(["data", "averaging", name]).loc[:, SCORES]
+    return sortable(table, 1, highest(table, within=["data", "averaging"]))
+
+
+def highest(table: pd.DataFrame, within: str | list[str] | None = None, lowest: bool = False) -> pd.DataFrame:
     """Where each column of numbers has its best: of the whole table, or of the rows that share an index level."""
     numbers = table.select_dtypes("number")
     groups = numbers.groupby(level=within) if within else None
