@@ -43,8 +43,9 @@ pdf: book
 plan: $(READY)
 	@$(PYTHON) -m traunet book $(OPTIONS) $(ON) --dry-run
 
+# As many tests at a time as there are cores: each on one of them, or their threads wait for each other.
 test: $(READY)
-	$(PYTHON) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto
 
 bench: $(READY)
 	@$(PYTHON) -m traunet bench
