@@ -47,9 +47,8 @@ async def _put_back(job: str, state: str, logger: Any) -> str:
     if now.get("JobState", state) not in MAY_START_ANEW:  # in the queue again by now, or not yet off its node
         return now["JobState"]
     preempted = now.get("PreemptTime", "None")
-    if state == "FAILED" and (
-        preempted == "None" or preempted < now["StartTime"]
-    ):  # never, or in an earlier start
+    of_itself = preempted == "None" or preempted < now["StartTime"]  # never preempted, or in an earlier start
+    if state == "FAILED" and of_itself:
         return state
     if await _answer("scontrol", "requeue", job) is None:
         return state
