@@ -18,9 +18,9 @@ from torch import nn
 def placed(net: nn.Module, device: torch.device) -> nn.Module:
     """Bring a network to the device, laid out in memory channels last; changes it in place.
 
-    Decision: channels last everywhere. The alternative, channels first, is faster or slower for networks as wide as
-    SENet-50, by the CPU: 3 to 6 % slower on an AMD EPYC of 2024 (three sittings in turns), 7 to 18 % faster on one
-    of 2021, which has no AVX-512 (five steps in turns). The demo's network loses 17 to 20 % by it, and a GPU's
+    Decision: channels last everywhere. The alternative, channels first, is faster or slower for networks as wide
+    as SENet-50, by the CPU: 3 to 6 % slower on an AMD EPYC of 2024 (three sittings in turns), 7 to 18 % faster on
+    one of 2021, which has no AVX-512 (five steps in turns). The demo's network loses 17 to 20 % by it, and a GPU's
     convolutions want channels last.
     """
     return net.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
