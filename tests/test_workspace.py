@@ -43,6 +43,12 @@ def test_the_papers_profile_without_disfa_or_weights_says_what_to_do(tmp_path, d
     assert list(tmp_path.iterdir()) == [disfa]
 
 
+def test_a_profile_whose_trunk_comes_from_a_file_has_no_heads_to_train_it_on():
+    assert DEMO.heads != DEMO.synth
+    with pytest.raises(ValueError, match="'paper' trains no trunk: its weights come from a file"):
+        _ = PAPER.heads
+
+
 @pytest.mark.parametrize("missing", [{"disfa": "nowhere"}, {"weights": "nowhere"}])
 def test_a_missing_data_set_or_weights_file_is_named(tmp_path, missing):
     given = {name: tmp_path / value for name, value in missing.items()}
