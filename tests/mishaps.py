@@ -116,11 +116,12 @@ def call(function: Callable, *arguments: object, **named: object) -> Attempt:
 
 
 def neutral(message: str, folder: Path) -> str:
-    """The message with neither the temporary folder nor the checkout, and no figure of this machine."""
+    """The message with neither the temporary folder nor the checkout, and nothing else of this machine."""
     for place in (folder.resolve(), folder, PROJECT):
         message = message.replace(f"{place}/", "").replace(str(place), ".")
-    message = re.sub(r"[\d.]+ GB free", "0.0 GB free", message)
-    return message
+    if "invalid choice" in message:  # Python 3.11 quotes the choices, 3.13 what was typed
+        message = message.replace("'", "")
+    return re.sub(r"[\d.]+ GB free", "0.0 GB free", message)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,8 @@
 """A cluster in a folder: Slurm's commands as small scripts that note what they were asked and run jobs here.
 
-A file `refuse` in it lets it take no job; a file `cancel` lets it cancel the next one, and a file `preempt` end it
-as if it had been warned of its preemption. What was put into the queue again stands in the file `requeued`.
+A file `refuse` in it lets it take no job; a file `cancel` lets it cancel the next one, a file `preempt` end it as
+if it had been warned of its preemption, and a file `hold`, with the reason, keep it waiting. What was put into the
+queue again stands in the file `requeued`.
 """
 
 from pathlib import Path
@@ -21,6 +22,8 @@ if rm {root}/cancel 2>/dev/null; then
     echo CANCELLED by 1000 > {root}/$id.state
 elif rm {root}/preempt 2>/dev/null; then
     echo FAILED > {root}/$id.state; touch {root}/$id.preempted
+elif mv {root}/hold {root}/$id.held 2>/dev/null; then
+    echo PENDING > {root}/$id.state
 else
     {bin}/start $id
 fi
@@ -47,12 +50,18 @@ for args in {root}/*.args; do
     echo "$id|$(cat {root}/$id.state 2>/dev/null || echo RUNNING)"
 done
 """
+SQUEUE = """#!/bin/bash
+for held in {root}/*.held; do
+    [ -e $held ] && echo "$(basename $held .held) $(cat $held)"
+done
+exit 0
+"""
 SACCTMGR = "#!/bin/bash\necho lab\n"
 SINFO = "#!/bin/bash\necho 'MinJobAge = 300 sec'\n"
 SCONTROL = """#!/bin/bash
 case "$*" in
-    requeue*)
-        rm {root}/$2.preempted {root}/$2.state
+    requeue*|release*)
+        rm {root}/$2.preempted {root}/$2.held {root}/$2.state 2>/dev/null
         echo $2 >> {root}/requeued
         {bin}/start $2 ;;
     *"show job"*)
@@ -68,6 +77,7 @@ SCRIPTS = {
     "sacctmgr": SACCTMGR,
     "scontrol": SCONTROL,
     "sinfo": SINFO,
+    "squeue": SQUEUE,
     "start": START,
 }
 

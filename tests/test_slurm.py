@@ -88,6 +88,16 @@ def test_a_preempted_job_goes_back_into_the_queue_and_has_not_failed(cluster):
     assert not (noted / "2.args").exists()
 
 
+def test_a_job_that_an_ill_node_did_not_start_is_let_go(cluster):
+    _, noted, run = cluster
+    (noted / "hold").write_text("launch failed requeued held")
+    done = run()
+    assert done.returncode == 0, done.stdout
+    assert "SLURM-job '1' was not started by its node, and waits in the queue again" in done.stdout
+    assert (noted / "requeued").read_text() == "1\n"
+    assert not (noted / "2.args").exists()
+
+
 def test_why_a_job_is_not_taken_is_said(cluster):
     _, noted, run = cluster
     (noted / "refuse").touch()
@@ -162,6 +172,8 @@ def test_a_job_that_lost_its_node_is_put_back_and_no_other(monkeypatch, state, s
     async def answer(*command):
         if "show" in command:
             return shown
+        if command[0] == "squeue":
+            return ""
         wishes.append(command)
         return taken
 
@@ -177,6 +189,55 @@ def test_a_job_that_lost_its_node_is_put_back_and_no_other(monkeypatch, state, s
     ]
     assert all(states == {"1": expected} for states, _ in told)
     assert wishes == [("scontrol", "requeue", "1")] * requeued
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Priority", False),
+        ("Resources", False),
+        ("BeginTime", False),
+        ("QOSMaxGRESPerUser", False),
+        ("ReqNodeNotAvail, UnavailableNodes:node2", False),
+        ("launch failed requeued held", True),
+        ("JobHeldUser", True),
+        ("JobHeldAdmin", True),
+        ("JobHoldMaxRequeue", True),
+        ("PartitionTimeLimit", True),
+        ("QOSMaxWallDurationPerJobLimit", True),
+        ("BadConstraints", True),
+    ],
+)
+def test_what_a_job_waits_for_in_vain_is_told_once(monkeypatch, caplog, reason, told):
+    """Of jobs with this reason to wait, of which Slurm lets none go."""
+
+    async def answer(*command):
+        if command[:2] == ("scontrol", "release"):
+            return None
+        assert command[command.index("--name") + 1] == "run7"
+        return f"7 Priority\n9 {reason}\n12 {reason}\n"
+
+    monkeypatch.setattr(queue, "_answer", answer)
+    waiting = queue.Waiting()
+    for _ in range(3):
+        asyncio.run(waiting.look("run7", logging.getLogger()))
+    expected = [f"SLURM-jobs 9, 12 wait for what does not come by itself: {reason}"] if told else []
+    assert caplog.messages == expected
+
+
+def test_a_job_that_no_node_starts_is_let_go_three_times_and_then_told_of(monkeypatch, caplog):
+    asked = []
+
+    async def answer(*command):
+        asked.append(command)
+        return "9 launch failed requeued held\n" if command[0] == "squeue" else ""
+
+    monkeypatch.setattr(queue, "_answer", answer)
+    waiting = queue.Waiting()
+    for _ in range(6):
+        asyncio.run(waiting.look("run7", logging.getLogger()))
+    assert asked.count(("scontrol", "release", "9")) == 3
+    assert [message.split()[0] for message in caplog.messages] == ["SLURM-job"] * 3 + ["SLURM-jobs"]
 
 
 def test_a_command_that_is_missing_or_fails_is_no_answer():

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from asyncio.subprocess import DEVNULL, PIPE
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -10,31 +11,42 @@ NODE_LOST = {"NODE_FAIL", "PREEMPTED"}  # as Slurm calls a job that lost its nod
 MAY_START_ANEW = NODE_LOST | {"FAILED"}  # a job that ends when it is warned of being preempted has failed
 RUN = re.compile(r"--name (\S+)")
 TOLD = re.compile(r"(\w+)=(\S+)")
+WAITING = re.compile(r"^(\d+) (.+)$", re.MULTILINE)
+NOT_STARTED = "launch failed requeued held"  # its node was ill
+IN_VAIN = re.compile(
+    r"held$|^JobHeld|^JobHold|^Partition(Time|Node)Limit|PerJob|^MaxMemPerLimit|^BadConstraints|^Invalid"
+)
+RELEASES = 3  # of one job: Slurm takes an ill node out of use, so the next is another
 
 
 def adapt(plugin: Any) -> None:
-    """Understand four of Slurm's answers, for which the plugin waits forever or gives up.
+    """Understand five of Slurm's answers, for which the plugin waits forever or gives up.
 
     A job that somebody cancelled is `CANCELLED by 1000`, which it takes for one at work. One that lost its node
     waits in the queue again, as Slurm sees to by itself; the plugin submits another, and keeps away from a node
     called `None assigned`, which no later submission survives. One that does not wait there, and one that was
-    preempted, it waits for, or counts as failed; here it goes back into the queue, however often. And where
-    accounting is off, it hears nothing.
+    preempted, it waits for, or counts as failed; here it goes back into the queue, however often. One that an ill
+    node did not start is held in the queue until somebody lets it go, and others wait there for what never comes;
+    it says nothing of either. And where accounting is off, it hears nothing.
     """
     ask = plugin.query_job_status
     over: set[str] = set()  # jobs that ended for another reason: nobody has to be asked again
+    waiting = Waiting()
 
     async def query_job_status(command: str, logger) -> tuple[dict[str, str], float]:
         states, seconds = await ask(command, logger)
+        named = RUN.search(command)
+        run = named[1] if named else ""
         if states is None or NODE_LOST.intersection(states.values()):  # the queue knows what comes next
-            run = RUN.search(command)
-            queued, _ = await ask(plugin.query_job_status_squeue(run[1] if run else ""), logger)
+            queued, _ = await ask(plugin.query_job_status_squeue(run), logger)
             states = {**(states or {}), **(queued or {})}
         told = {job: state.split()[0] for job, state in states.items() if state}
         for job in [job for job, state in told.items() if state in MAY_START_ANEW and job not in over]:
             told[job] = await _put_back(job, told[job], logger)
             if told[job] in MAY_START_ANEW:
                 over.add(job)
+        if "PENDING" in told.values():
+            await waiting.look(run, logger)
         # Slurm leaves it out of its queue: the plugin would wait for it.
         return {job: "CANCELLED" if state in NODE_LOST else state for job, state in told.items()}, seconds or 0.0
 
@@ -55,6 +67,31 @@ async def _put_back(job: str, state: str, logger: Any) -> str:
     what = "lost its node" if state == "NODE_FAIL" else "was preempted"
     logger.error(f"SLURM-job '{job}' {what}, and waits in the queue again")
     return "PENDING"
+
+
+class Waiting:
+    """The jobs in Slurm's queue: which were let go, and of which was told that they wait in vain."""
+
+    def __init__(self) -> None:
+        self.released: Counter[str] = Counter()
+        self.told: set[tuple[str, str]] = set()
+
+    async def look(self, run: str, logger: Any) -> None:
+        """Let go those that a node did not start; tell once of those that nothing but somebody's word helps."""
+        listing = ("squeue", "--noheader", "--states", "PENDING", "--name", run, "--format", "%i %r")
+        in_vain: dict[str, list[str]] = {}
+        for job, reason in WAITING.findall(await _answer(*listing) or ""):
+            if reason == NOT_STARTED and await self._release(job):
+                logger.error(f"SLURM-job '{job}' was not started by its node, and waits in the queue again")
+            elif IN_VAIN.search(reason) and (job, reason) not in self.told:
+                self.told.add((job, reason))
+                in_vain.setdefault(reason, []).append(job)
+        for reason, jobs in in_vain.items():
+            logger.error(f"SLURM-jobs {', '.join(jobs)} wait for what does not come by itself: {reason}")
+
+    async def _release(self, job: str) -> bool:
+        self.released[job] += 1
+        return self.released[job] <= RELEASES and await _answer("scontrol", "release", job) is not None
 
 
 async def _answer(*command: str) -> str | None:
