@@ -191,24 +191,22 @@ def test_a_job_that_lost_its_node_is_put_back_and_no_other(monkeypatch, state, s
     assert wishes == [("scontrol", "requeue", "1")] * requeued
 
 
+AWAY = "ReqNodeNotAvail, UnavailableNodes:node2"
+ASK_LESS = "ask for less in a copy of profiles/slurm"
+
+
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "advice"),
     [
-        ("Priority", False),
-        ("Resources", False),
-        ("BeginTime", False),
-        ("QOSMaxGRESPerUser", False),
-        ("ReqNodeNotAvail, UnavailableNodes:node2", False),
-        ("launch failed requeued held", True),
-        ("JobHeldUser", True),
-        ("JobHeldAdmin", True),
-        ("JobHoldMaxRequeue", True),
-        ("PartitionTimeLimit", True),
-        ("QOSMaxWallDurationPerJobLimit", True),
-        ("BadConstraints", True),
+        *((reason, None) for reason in ("Priority", "Resources", "BeginTime", "QOSMaxGRESPerUser", AWAY)),
+        *((reason, "scontrol release 9,12") for reason in (queue.NOT_STARTED, "JobHeldUser", "JobHoldMaxRequeue")),
+        *(
+            (reason, ASK_LESS)
+            for reason in ("PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "BadConstraints")
+        ),
     ],
 )
-def test_what_a_job_waits_for_in_vain_is_told_once(monkeypatch, caplog, reason, told):
+def test_what_a_job_waits_for_in_vain_is_told_once(monkeypatch, caplog, reason, advice):
     """Of jobs with this reason to wait, of which Slurm lets none go."""
 
     async def answer(*command):
@@ -221,7 +219,7 @@ def test_what_a_job_waits_for_in_vain_is_told_once(monkeypatch, caplog, reason, 
     waiting = queue.Waiting()
     for _ in range(3):
         asyncio.run(waiting.look("run7", logging.getLogger()))
-    expected = [f"SLURM-jobs 9, 12 wait for what does not come by itself: {reason}"] if told else []
+    expected = [f"Slurm does not start 9,12 by itself ({reason}): {advice}"] if advice else []
     assert caplog.messages == expected
 
 
@@ -237,7 +235,7 @@ def test_a_job_that_no_node_starts_is_let_go_three_times_and_then_told_of(monkey
     for _ in range(6):
         asyncio.run(waiting.look("run7", logging.getLogger()))
     assert asked.count(("scontrol", "release", "9")) == 3
-    assert [message.split()[0] for message in caplog.messages] == ["SLURM-job"] * 3 + ["SLURM-jobs"]
+    assert [message.split()[0] for message in caplog.messages] == ["SLURM-job"] * 3 + ["Slurm"]
 
 
 def test_a_command_that_is_missing_or_fails_is_no_answer():

@@ -13,9 +13,8 @@ RUN = re.compile(r"--name (\S+)")
 TOLD = re.compile(r"(\w+)=(\S+)")
 WAITING = re.compile(r"^(\d+) (.+)$", re.MULTILINE)
 NOT_STARTED = "launch failed requeued held"  # its node was ill
-IN_VAIN = re.compile(
-    r"held$|^JobHeld|^JobHold|^Partition(Time|Node)Limit|PerJob|^MaxMemPerLimit|^BadConstraints|^Invalid"
-)
+HELD = re.compile(r"held$|JobHeld|JobHold")
+TOO_MUCH = re.compile(r"PartitionTimeLimit|PartitionNodeLimit|PerJob|MaxMemPerLimit|BadConstraints|Invalid")
 RELEASES = 3  # of one job: Slurm takes an ill node out of use, so the next is another
 
 
@@ -83,11 +82,15 @@ class Waiting:
         for job, reason in WAITING.findall(await _answer(*listing) or ""):
             if reason == NOT_STARTED and await self._release(job):
                 logger.error(f"SLURM-job '{job}' was not started by its node, and waits in the queue again")
-            elif IN_VAIN.search(reason) and (job, reason) not in self.told:
+            elif (HELD.search(reason) or TOO_MUCH.search(reason)) and (job, reason) not in self.told:
                 self.told.add((job, reason))
                 in_vain.setdefault(reason, []).append(job)
         for reason, jobs in in_vain.items():
-            logger.error(f"SLURM-jobs {', '.join(jobs)} wait for what does not come by itself: {reason}")
+            which = ",".join(jobs)
+            advice = (
+                f"scontrol release {which}" if HELD.search(reason) else "ask for less in a copy of profiles/slurm"
+            )
+            logger.error(f"Slurm does not start {which} by itself ({reason}): {advice}")
 
     async def _release(self, job: str) -> bool:
         self.released[job] += 1
