@@ -1,9 +1,8 @@
 """What Snakemake's plugins for clusters take for granted or keep to themselves, corrected before they start.
 
 They are the same plugins. Here stands what all of them have in common; `pods` and `queue` hold what is Kubernetes'
-and Slurm's alone. All was tried on real clusters of one machine, but for the way back into Slurm's queue after a
-cancelling preemption or a node that failed for good. Tests hold it against stand-ins (`test_pods.py`,
-`test_slurm.py`), so that another version of a plugin does not pass unseen.
+and Slurm's alone. All was tried on a real Slurm of two nodes and a real Kubernetes of one. Tests hold it against
+stand-ins (`test_pods.py`, `test_slurm.py`), so that another version of a plugin does not pass unseen.
 """
 
 import asyncio
