@@ -1,5 +1,7 @@
 """Folders are found if they were made from the same inputs, else made, and never half there."""
 
+import errno
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -51,6 +53,22 @@ def test_a_failure_leaves_the_former_folder_and_nothing_else(tmp_path, keep):
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
     (tmp_path / ".kept.part-dead").mkdir()
     found_or_made(tmp_path / "kept", "a", writing("a"))
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
+
+
+def test_what_cannot_be_swept_up_yet_is_in_nobodys_way(tmp_path, monkeypatch):
+    """NFS keeps a folder while another node has a file of it open, as it may have one of the former folder."""
+
+    def busy(folder, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(errno.EBUSY, "Device or resource busy", folder)
+
+    monkeypatch.setattr(shutil, "rmtree", busy)
+    for key in "abc":
+        folder = found_or_made(tmp_path / "kept", key, writing(key))
+        assert (folder / "content").read_text() == key
+    monkeypatch.undo()
+    found_or_made(folder, "d", writing("d"))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
 
 

@@ -1,6 +1,7 @@
 """Preparing goes on where it stopped, takes nothing that does not fit, and makes the same bytes in any case."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,6 +206,17 @@ def test_of_two_that_prepare_the_same_store_one_makes_it_and_the_other_says_so(r
     assert len(failures) == 1
     assert "there is a store already" in failures[0]
     assert names(tmp_path) == ["store"]
+
+
+def test_what_cannot_be_removed_yet_is_in_nobodys_way(root, expected, tmp_path, monkeypatch):
+    """NFS keeps the name of a file, and so its folder, while anyone has it open: as who waits for a lock."""
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    for name in ("a", "b"):
+        assert contents(prepared(root, tmp_path / name, resume=tmp_path / "kept")) == expected
+    assert [name.split("-")[0] for name in names(tmp_path)] == ["a", "b", "kept.gone", "kept.gone"]
+    monkeypatch.undo()
+    prepared(root, tmp_path / "c", resume=tmp_path / "kept")
+    assert names(tmp_path) == ["a", "b", "c"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found through Linux's /proc")

@@ -1,8 +1,10 @@
 """What a preparation has done so far, kept while it runs so that one that was killed goes on where it stopped."""
 
+import glob
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from traunet.records.provenance import code_hash
 PICTURES = ".pictures"
 NEW = "new"  # the store while it is put together
 LOCK = "lock"
+GONE = ".gone-"
 
 
 class Unfinished:
@@ -73,25 +76,26 @@ class Unfinished:
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The folder, made if need be and held by one process at a time; it goes when all went well or it is empty."""
-    with _held(folder):
-        work = Unfinished(folder)
-        work.clear()
-        try:
-            yield work
-        except BaseException:
-            shutil.rmtree(folder / NEW, ignore_errors=True)
-            if work.empty:
-                _remove(folder)
-            raise
-        _remove(folder)
+    try:
+        with _held(folder):
+            work = Unfinished(folder)
+            work.clear()
+            try:
+                yield work
+            except BaseException:
+                shutil.rmtree(folder / NEW, ignore_errors=True)
+                if work.empty:
+                    _put_away(folder)
+                raise
+            _put_away(folder)
+    finally:  # with no lock in it held: NFS keeps the name of a file, and so its folder, while anyone has it open
+        for gone in folder.parent.glob(f"{glob.escape(folder.name)}{GONE}*"):
+            shutil.rmtree(gone, ignore_errors=True)
 
 
-def _remove(folder: Path) -> None:
-    """Take the folder away at once, since others may be waiting for the lock in it, and then to pieces."""
-    gone = folder.with_name(f"{folder.name}.gone")
-    shutil.rmtree(gone, ignore_errors=True)
-    folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+def _put_away(folder: Path) -> None:
+    """Take its name from the folder at once: others may wait for the lock in it, and then begin a new one."""
+    folder.rename(tempfile.mkdtemp(prefix=f"{folder.name}{GONE}", dir=folder.parent))
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: boo
 
 def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
     for leftover in folder.parent.glob(f".{folder.name}.part-*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
     try:
         make(scratch / folder.name)
