@@ -209,7 +209,7 @@ def test_of_two_that_prepare_the_same_store_one_makes_it_and_the_other_says_so(r
 
 
 def test_what_cannot_be_removed_yet_is_in_nobodys_way(root, expected, tmp_path, monkeypatch):
-    """NFS keeps the name of a file, and so its folder, while anyone has it open: as who waits for a lock."""
+    """NFS keeps a file's name, and so its folder, while anyone has it open, as those have who wait for a lock."""
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     for name in ("a", "b"):
         assert contents(prepared(root, tmp_path / name, resume=tmp_path / "kept")) == expected
