@@ -192,7 +192,6 @@ def test_a_job_that_lost_its_node_is_put_back_and_no_other(monkeypatch, state, s
 
 
 AWAY = "ReqNodeNotAvail, UnavailableNodes:node2"
-ASK_LESS = "ask for less in a copy of profiles/slurm"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ ASK_LESS = "ask for less in a copy of profiles/slurm"
         *((reason, None) for reason in ("Priority", "Resources", "BeginTime", "QOSMaxGRESPerUser", AWAY)),
         *((reason, "scontrol release 9,12") for reason in (queue.NOT_STARTED, "JobHeldUser", "JobHoldMaxRequeue")),
         *(
-            (reason, ASK_LESS)
+            (reason, queue.ASK_ELSE)
             for reason in ("PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "BadConstraints")
         ),
     ],

@@ -14,7 +14,8 @@ TOLD = re.compile(r"(\w+)=(\S+)")
 WAITING = re.compile(r"^(\d+) (.+)$", re.MULTILINE)
 NOT_STARTED = "launch failed requeued held"  # its node was ill
 HELD = re.compile(r"held$|JobHeld|JobHold")
-TOO_MUCH = re.compile(r"PartitionTimeLimit|PartitionNodeLimit|PerJob|MaxMemPerLimit|BadConstraints|Invalid")
+NOT_GIVEN = re.compile(r"PartitionTimeLimit|PartitionNodeLimit|PerJob|MaxMemPerLimit|BadConstraints|Invalid")
+ASK_ELSE = "change what is asked for in a copy of profiles/slurm"
 RELEASES = 3  # of one job: Slurm takes an ill node out of use, so the next is another
 
 
@@ -82,14 +83,12 @@ class Waiting:
         for job, reason in WAITING.findall(await _answer(*listing) or ""):
             if reason == NOT_STARTED and await self._release(job):
                 logger.error(f"SLURM-job '{job}' was not started by its node, and waits in the queue again")
-            elif (HELD.search(reason) or TOO_MUCH.search(reason)) and (job, reason) not in self.told:
+            elif (HELD.search(reason) or NOT_GIVEN.search(reason)) and (job, reason) not in self.told:
                 self.told.add((job, reason))
                 in_vain.setdefault(reason, []).append(job)
         for reason, jobs in in_vain.items():
             which = ",".join(jobs)
-            advice = (
-                f"scontrol release {which}" if HELD.search(reason) else "ask for less in a copy of profiles/slurm"
-            )
+            advice = f"scontrol release {which}" if HELD.search(reason) else ASK_ELSE
             logger.error(f"Slurm does not start {which} by itself ({reason}): {advice}")
 
     async def _release(self, job: str) -> bool:
