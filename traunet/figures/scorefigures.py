@@ -231,10 +231,11 @@ def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, 
 def attention_shares(shares: pd.DataFrame) -> Figure:
     """How much of each AU's attention falls on the pixels it moves: columns AU, share and chance, from 0 to 1.
 
-    The dashed line is what a map that is even everywhere would get. Several rows of an AU are averaged.
+    The dashed line is what a map that is even everywhere would get. Both are means over an AU's rows, but those whose
+    map is empty and has no share.
     """
     figure, axes = plt.subplots(figsize=(7, 3.3))
-    at, groups = np.arange(len(AUS)), [select(shares, AU=name) for name in AUS]
+    at, groups = np.arange(len(AUS)), [select(shares.dropna(subset="share"), AU=name) for name in AUS]
     share, chance = (np.array([100 * group[column].mean() for group in groups]) for column in ("share", "chance"))
     low, high = (np.array([100 * group["share"].quantile(q) for group in groups]) for q in (0.25, 0.75))
     axes.bar(at, share, width=0.72, color=[AU_COLOURS[name] for name in AUS])

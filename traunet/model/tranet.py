@@ -96,7 +96,11 @@ def cbam_without_spatial(channels: int, reduction: int) -> nn.Module:
 
 
 def cbam_with_residual(channels: int, reduction: int) -> nn.Module:
-    """ "a residual connection in CBAM modules to keep the information of the input feature map" (section 4.3)."""
+    """ "a residual connection in CBAM modules to keep the information of the input feature map" (section 4.3).
+
+    Decision: one shortcut around each CBAM, from its input to its output. The other reading has one around each of
+    its halves.
+    """
     return Residual(cbam(channels, reduction))
 
 

@@ -91,6 +91,12 @@ def is_parameter(name: str) -> bool:
 def read_trunk(path: Path) -> TrunkFile:
     """Read any of the releases, or a file of `save_trunk`; a file tells by its names which it is.
 
+    "Then the weights of SENet-50 pre-trained on VGGface-2 dataset were loaded." (section 3)
+
+    Decision: the file that is named wherever one is asked for is a release called `ft`, trained on MS-Celeb-1M and
+    then on VGGFace2, since both publishers have it. The other reading is `scratch`, trained on VGGFace2 alone, of
+    which only the port has a file; it is read as well, and neither was at hand to compare.
+
     Raises WeightsError for what is no such file, holds more than arrays, or holds names that are not SENet's.
     """
     path = Path(path)
