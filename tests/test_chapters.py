@@ -35,6 +35,16 @@ def test_a_good_notebook_is_executed_with_its_parameter_and_says_what_it_was_mad
 
 
 @third_party_noise
+def test_a_warning_goes_to_the_log_and_is_not_shown(tmp_path, capsys):
+    """It names places on this machine, for which the whole site would be refused."""
+    code = f"import warnings\nwarnings.warn('{tmp_path}/video.avi: one frame too many')\nprint('shown')"
+    source = write(tmp_path / "01_data.ipynb", new_code_cell(code))
+    done = chapters.read(chapters.execute(source, tmp_path / "out.ipynb", {"profile": "smoke"}, {}))
+    assert [output.text for output in done.cells[-1].outputs] == ["shown\n"]
+    assert "video.avi: one frame too many" in capsys.readouterr().err
+
+
+@third_party_noise
 def test_a_failing_notebook_is_an_error_and_is_kept_with_its_traceback(tmp_path):
     source = write(tmp_path / "01_data.ipynb", new_code_cell("1 / 0"))
     out = tmp_path / "out" / "01_data.ipynb"

@@ -122,7 +122,7 @@ def test_landmarks_named_after_another_subject_are_an_error(root):
 
 
 def test_only_a_tree_with_the_mark_is_called_synthetic(root):
-    assert read_tree(root).dataset == "DISFA"
+    assert read_tree(root).dataset.startswith("DISFA, ")
     (root / "SYNTHETIC.json").write_text("{}")
     tree = read_tree(root)
     assert tree.synthetic
@@ -221,3 +221,19 @@ def test_a_video_cut_short_costs_its_lost_frames(root):
     kept = trees.usable(tree, "SN006")
     assert kept == sorted(kept, reverse=True)
     assert 1 <= sum(kept) < 6
+
+
+def test_a_video_of_another_rate_is_refused(tmp_path):
+    """As many more frames than labels mean that nearly every frame would have another's label."""
+    root = trees.write_tree(tmp_path / "DISFA", subjects=("SN001",), frames=60)
+    for au in DISFA_AUS:
+        file = trees.label_file(root, "SN001", au)
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:30]))
+    with pytest.raises(ValueError, match=r"SN001_comp\.avi: 60 frames for 30 labels; was it converted"):
+        read_tree(root)
+
+
+def test_the_log_of_bad_frames_names_subjects_as_the_videos_do(root):
+    (root / "bad_frames.csv").write_text("subject,first,last\nSN1,2,3\n")
+    with pytest.raises(ValueError, match="'SN1' is no subject; write them as SN001"):
+        read_tree(root)

@@ -196,6 +196,8 @@ def test_frames_that_a_recorder_left_out_are_told_apart_from_damaged_ones(root):
     said = remarks(report(root))
     assert "LeftVideoSN001_comp.avi: holds nothing for 2 frames: 2, 4" in said
     assert "do not decode" not in said
+    row = next(line for line in report(root) if line.startswith("  SN001"))
+    assert row.split()[-1] == "4"  # of 6, as many as are stored
 
 
 def test_a_synthetic_tree_may_be_of_any_length_and_size(root):
@@ -266,6 +268,15 @@ def test_the_remarks_stand_together_at_the_end_and_the_last_line_judges(root, tm
     end = lines.index("", len(lines) - 1 - sum(line.startswith(("odd:", "missing:")) for line in lines) - 1)
     assert all(line.startswith(("odd:", "missing:")) for line in lines[end + 1 : -1])
     assert "missing: profile 'paper' needs the trunk's weights" in remarks(lines)
+
+
+def test_with_a_data_set_the_weights_are_judged_by_the_papers_network(root, tmp_path):
+    """Whatever profile is named: with DISFA, the verdict is about the paper's."""
+    save_trunk(tmp_path / "small.pt", SENet(SMOKE.model).state_dict(), Normalisation())
+    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root, weights=tmp_path / "small.pt"))
+    assert f"missing: {tmp_path / 'small.pt'}: does not fit the trunk" in remarks(lines)
+    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root))
+    assert "weights: not given; profile paper needs them" in lines
 
 
 def test_without_a_data_set_the_profile_is_judged_and_the_cores_are_those_granted(tmp_path, monkeypatch):

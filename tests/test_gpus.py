@@ -155,3 +155,23 @@ def test_a_gpu_is_free_again_when_its_job_is_stopped(machine):
     process.terminate()
     process.communicate()
     assert job(1, "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])").communicate()[0].strip() == A
+
+
+@pytest.mark.parametrize(
+    ("said", "ill"),
+    [
+        ("Failed to initialize NVML: Driver/library version mismatch", True),
+        ("Failed to initialize NVML: Unknown Error", True),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", False),
+    ],
+)
+def test_a_driver_that_is_ill_is_not_taken_for_no_gpu(machine, tmp_path, monkeypatch, said, ill):
+    machine("")
+    (tmp_path / "bin" / "nvidia-smi").write_text(f'#!/bin/sh\necho "{said}"\nexit 255\n')
+    if ill:
+        with pytest.raises(ValueError, match=f"nvidia-smi: {said}; restart the machine"):
+            gpus.here()
+    else:
+        assert gpus.here() == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus.here() == []

@@ -193,3 +193,13 @@ def test_an_answer_is_not_kept_if_its_inputs_were_edited_meanwhile(tmp_path):
     edits = iter(["before", "after", "before", "before"])
     assert remembered(tmp_path / "kept", lambda: next(edits), lambda: "of whichever") == "of whichever"
     assert remembered(tmp_path / "kept", lambda: next(edits), lambda: "of before") == "of before"
+
+
+def test_hidden_files_are_no_part_of_a_data_set(tmp_path):
+    """File managers, editors and the snapshots of file servers leave them at any time."""
+    (tmp_path / "video").write_text("a")
+    before = listing(tmp_path)
+    (tmp_path / ".DS_Store").write_text("b")
+    (tmp_path / ".snapshot").mkdir()
+    (tmp_path / ".snapshot" / "video").write_text("a")
+    assert listing(tmp_path) == before

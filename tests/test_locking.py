@@ -100,3 +100,14 @@ def test_a_second_ctrl_c_leaves_nothing_at_work(tmp_path):
             book.send_signal(signal.SIGINT)
             time.sleep(0.4)
         assert book.stdout.read().strip() == "ended"
+
+
+def test_a_lock_bars_nobody_of_the_group_for_good(tmp_path):
+    before = os.umask(0o002)
+    try:
+        descriptor = locked(tmp_path / "a.lock")
+    finally:
+        os.umask(before)
+    assert descriptor is not None
+    os.close(descriptor)
+    assert (tmp_path / "a.lock").stat().st_mode & 0o777 == 0o664

@@ -65,3 +65,9 @@ def test_the_text_of_the_library_is_another_for_a_remark_a_new_module_and_one_th
     (library / "new.py").unlink()
     assert library_text() == texts[1]
     assert len(set(texts)) == 3
+
+
+def test_what_an_editor_leaves_beside_a_module_is_none(library):
+    before = library_text()
+    (library / ".#report.py").symlink_to("somebody@somewhere.123:456")
+    assert library_text() == before

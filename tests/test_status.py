@@ -57,3 +57,12 @@ def test_a_terminal_keeps_one_line_and_ends_clean(logs, monkeypatch):
     assert "rendering heads:  80%" in shown.getvalue()
     assert "\n" not in shown.getvalue()
     assert shown.getvalue().endswith("\r\x1b[2K")
+
+
+def test_a_log_that_vanishes_while_it_is_looked_at_is_left_out(logs, monkeypatch):
+    def gone(log):
+        log.unlink(missing_ok=True)
+        return (log / "..").read_text()
+
+    monkeypatch.setattr(status, "last_words", gone)
+    assert at_work(logs, 0) == []

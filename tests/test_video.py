@@ -185,3 +185,10 @@ def test_a_video_that_was_cut_short_is_divided_as_far_as_it_goes(tmp_path, image
     stretches = divide(video, 5)
     assert sum(stretch.frames for stretch in stretches) == count_frames(video) < 40
     assert list(map(partial(len), map(shown, stretches)))[:-1] == [stretch.frames for stretch in stretches][:-1]
+
+
+def test_a_video_of_an_unknown_codec_is_an_error_that_names_it(tmp_path, images):
+    file = write(tmp_path / "a.avi", images, "mjpeg", {})
+    file.write_bytes(file.read_bytes().replace(b"MJPG", b"QZQZ").replace(b"mjpg", b"qzqz"))
+    with pytest.raises(ValueError, match=r"a\.avi: nothing here decodes its codec; convert it"):
+        count_frames(file)

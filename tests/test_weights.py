@@ -2,7 +2,10 @@
 
 import io
 import pickle
+import shutil
 import struct
+from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -211,3 +214,21 @@ def test_a_missing_file_is_an_error_that_says_how_to_give_one(tmp_path):
 def test_a_channel_order_that_is_none_is_an_error():
     with pytest.raises(ValueError, match="use 'RGB' or 'BGR'"):
         Normalisation("GBR")
+
+
+@pytest.mark.parametrize("pack", ["tar", "zip"])
+def test_an_archive_is_to_be_unpacked_and_is_not_called_damaged(tmp_path, trunk, pack):
+    (tmp_path / "in").mkdir()
+    save_trunk(tmp_path / "in" / "trunk.pth", trunk.state_dict(), VGGFACE2_RGB)
+    made = shutil.make_archive(str(tmp_path / "packed"), "gztar" if pack == "tar" else "zip", tmp_path / "in")
+    with pytest.raises(WeightsError, match="an archive; unpack it"):
+        load_trunk(Path(made))
+
+
+def test_an_ordered_dictionary_of_arrays_is_read_as_a_plain_one(tmp_path, trunk):
+    theirs = as_arrays(ports_state(trunk))
+    for name, content in (("plain.pkl", theirs), ("ordered.pkl", OrderedDict(theirs))):
+        (tmp_path / name).write_bytes(pickle.dumps(content, protocol=2))
+    (plain, _), (ordered, _) = (load_trunk(tmp_path / name) for name in ("plain.pkl", "ordered.pkl"))
+    assert plain.keys() == ordered.keys()
+    assert all(torch.equal(plain[name], ordered[name]) for name in plain)

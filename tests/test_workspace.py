@@ -7,6 +7,7 @@ from trees import write_tree
 
 from traunet import runstore
 from traunet.config import DEMO, PAPER, SMOKE, AlignConfig, TrainConfig
+from traunet.data import folds
 from traunet.workspace import Workspace
 
 SUBJECTS = ("SN001", "SN002")
@@ -63,7 +64,7 @@ def test_a_store_is_made_once_and_found_afterwards(tmp_path, disfa):
     assert len(made.usable) == 8
     assert workspace.store().fingerprint == made.fingerprint
     assert (made.path / "manifest.json").stat().st_mtime_ns == written
-    assert workspace.dataset == "DISFA"
+    assert workspace.dataset == "DISFA, 2 of 27 people"
 
 
 def test_a_store_aligned_with_other_settings_is_made_again(tmp_path, disfa):
@@ -114,5 +115,7 @@ def test_only_the_papers_profile_on_disfa_is_the_papers_experiment(tmp_path, dis
     weights = tmp_path / "weights.pt"
     weights.touch()
     small = dataclasses.replace(PAPER, align=AlignConfig(size=32))
-    assert Workspace(small, tmp_path, disfa, weights).is_the_papers
-    assert not Workspace(SMOKE, tmp_path, disfa).is_the_papers
+    whole = write_tree(tmp_path / "whole", subjects=folds.SUBJECTS, frames=2)
+    assert Workspace(small, tmp_path / "a", whole, weights).is_the_papers
+    assert not Workspace(small, tmp_path / "b", disfa, weights).is_the_papers
+    assert not Workspace(SMOKE, tmp_path / "c", whole).is_the_papers

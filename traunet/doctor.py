@@ -47,7 +47,8 @@ def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
     name = "paper" if workspace.disfa else workspace.profile.name
     if missing:
         return f"not fit for make book PROFILE={name}: {missing} missing, {odd} odd"
-    return f"fit for make book PROFILE={name}" + (f", but {odd} odd: look at them first" if odd else "")
+    lacking = ", which needs WEIGHTS=file too" if workspace.disfa and not workspace.weights else ""
+    return f"fit for make book PROFILE={name}{lacking}" + (f", but {odd} odd: look at them first" if odd else "")
 
 
 def _machine(workspace: Workspace) -> Iterator[str]:
@@ -104,7 +105,8 @@ def _disfa(workspace: Workspace) -> Iterator[str]:
 
 def _weights(workspace: Workspace) -> Iterator[str]:
     if not workspace.weights:
-        yield "weights: not given; a small trunk is trained on other synthetic heads"
+        small = "a small trunk is trained on other synthetic heads"
+        yield f"weights: not given; {'profile paper needs them' if workspace.disfa else small}"
         return
     import torch
 
@@ -119,7 +121,8 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     yield f"weights: {workspace.weights}, SHA-256 {file_sha256(workspace.weights)}"
     yield f"weights: {read}"
     with torch.device("meta"):
-        fit = fit_of(SENet(workspace.profile.model if read.release == OWN else ModelConfig()), read.state)
+        small = read.release == OWN and not workspace.disfa
+        fit = fit_of(SENet(workspace.profile.model if small else ModelConfig()), read.state)
     yield f"weights: {fit}"
     if not fit.whole:
         yield f"missing: {workspace.weights}: does not fit the trunk: {fit}; use another file"

@@ -60,7 +60,8 @@ def train_run(
     name = run_name(variant, fold, inputs)
     unfinished = Path(root) / f".{name}.unfinished"
     run = Run.open(made_once(Path(root) / name, make))
-    unfinished.unlink(missing_ok=True)
+    if unfinished.exists():  # a read-only disk refuses to remove even what is not there
+        unfinished.unlink(missing_ok=True)
     return run
 
 

@@ -172,7 +172,8 @@ class Workspace:
             return self.weights
         key = self.keys["trunk"]
         folder = found_or_made(self.folder / "trunk", key, lambda out: self._pretrain(out, machine))
-        self._unfinished_trunk.unlink(missing_ok=True)
+        if self._unfinished_trunk.exists():  # a read-only disk refuses to remove even what is not there
+            self._unfinished_trunk.unlink(missing_ok=True)
         return folder / "trunk.pt"
 
     def seeded(self, again: int) -> Profile:

@@ -67,12 +67,22 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
         raise ChapterError(
             f"{source}: cell {error.exec_count} raised {_told(error)}; kept with its traceback: {attempt}"
         ) from None
-    notebook = without_strange_metadata(read(attempt))
+    notebook = _without_warnings(without_strange_metadata(read(attempt)))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
     write(noting(notebook, {**record, **took}), attempt)
     check(notebook, read(source), attempt)
     attempt.replace(out)
     return out
+
+
+def _without_warnings(notebook: "NotebookNode") -> "NotebookNode":
+    """The notebook without what its cells wrote to stderr, warnings that name places here: they go to the log."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                print(output["text"].rstrip(), file=sys.stderr)
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
 
 
 def _told(error: "PapermillExecutionError") -> str:

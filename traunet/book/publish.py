@@ -19,7 +19,7 @@ from traunet.book.contents import BuildError, notebooks, pages, read_settings
 from traunet.book.prose import refuse_typed_numbers
 from traunet.records.keeping import replaced
 from traunet.records.sealing import broken
-from traunet.workspace import PROJECT, REAL, Workspace
+from traunet.workspace import PROJECT, SYNTHETIC, Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # loaded by chapters.py alone, which leaves out what it need not load
@@ -36,7 +36,7 @@ def banner(workspace: Workspace) -> str:
     told = [f"<strong>Profile {profile}, data set: {dataset}.</strong>"]
     if not workspace.is_the_papers:
         told.append("The numbers and pictures on these pages are not the paper's experiment.")
-    if workspace.dataset == REAL:
+    if workspace.dataset != SYNTHETIC:
         told.append("These pages show people of DISFA: mind its agreement, and keep them off the net.")
     return " ".join(told)
 
@@ -168,7 +168,7 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
 def _written(project: Path) -> str:
     """All that the book's pages say anyway: an example's folder may be called as that of this machine."""
     sources = sorted(path for kind in ("*.md", "*.py", "*.csv") for path in (project / "book").rglob(kind))
-    return "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    return "\n".join(path.read_text(encoding="utf-8") for path in sources if not path.name.startswith("."))
 
 
 def _published(workspace: Workspace, project: Path, press: jupyterbook.Press) -> Path:

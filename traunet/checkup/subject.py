@@ -52,7 +52,8 @@ class Examined:
             return np.zeros(self.frames, dtype=bool)
         usable = np.isfinite(self.landmarks).all(axis=(1, 2)) & ~self.marked
         usable[self.film.stored :] = False
-        usable[[number - 1 for number in self.film.damaged if number <= len(usable)]] = False
+        lost = [*self.film.damaged, *self.film.left_out]
+        usable[[number - 1 for number in lost if number <= len(usable)]] = False
         return usable
 
 

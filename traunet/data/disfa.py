@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from traunet.data.annotations import find, read_labels, read_landmarks
+from traunet.data.folds import SUBJECTS
 from traunet.data.video import count_frames
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
@@ -37,6 +38,7 @@ BAD_FRAMES: dict[str, tuple[tuple[int, int], ...]] = {
     "SN030": ((939, 962), (1406, 1422), (2100, 2132), (2893, 2955)),
 }
 BAD_FRAMES_FILE = "bad_frames.csv"  # columns subject,first,last; where a tree ships one, it replaces the log above
+SURPLUS = 24  # frames that a video may have more than labels, or one in a hundred: more, and it is another video
 SYNTHETIC_MARK = "SYNTHETIC.json"  # stands at the root of a tree that traunet.synth rendered
 
 MARKED_BAD = "marked bad"
@@ -78,8 +80,10 @@ class Tree:
 
     @property
     def dataset(self) -> str:
-        """The name that every page and table must show."""
-        return "synthetic DISFA" if self.synthetic else "DISFA"
+        """The name that every page and table must show; the paper's data set is all of DISFA."""
+        people = len(self.subjects)
+        whole = "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
+        return "synthetic DISFA" if self.synthetic else whole
 
     def report(self) -> pd.DataFrame:
         """Frames per subject: how many, how many usable, and how many kept out for each reason."""
@@ -216,6 +220,10 @@ def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
             f"{video}: {shown} frames for {labelled} labels; the last {labelled - shown} frames are kept out as "
             f"'{NOT_DECODABLE}'; if the video was cut short, copy it again"
         ]
+    if shown > labelled + max(SURPLUS, labelled // 100):
+        raise ValueError(
+            f"{video}: {shown} frames for {labelled} labels; was it converted to another rate? Take the original"
+        )
     if shown > labelled:
         return [f"{video}: {shown} frames for {labelled} labels; the last {shown - labelled} frames are ignored"]
     return []
@@ -236,7 +244,7 @@ def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
         ) from error
     if ((first < 1) | (last < first)).any():
         raise ValueError(f"{path}: every range must have 1 <= first <= last; correct the file")
-    if strange := sorted(set(subjects[~subjects.str.fullmatch(r"SN\d+")])):
+    if strange := sorted(set(subjects[~subjects.str.fullmatch(r"SN\d{3}")])):
         raise ValueError(f"{path}: {strange[0]!r} is no subject; write them as SN001, SN002, …")
     ranges: dict[str, list[tuple[int, int]]] = {}
     for subject, *ends in zip(subjects, first.tolist(), last.tolist(), strict=True):

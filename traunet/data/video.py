@@ -61,6 +61,10 @@ def opened(video: Path):
         if not container.streams.video:
             raise ValueError(f"{video}: holds no picture stream; give a video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError(
+                f"{video}: nothing here decodes its codec; convert it, frame for frame, or copy it again"
+            )
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         # Without this a damaged frame is patched up from the one before and passes for a good one.

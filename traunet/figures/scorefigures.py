@@ -231,8 +231,8 @@ def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, 
 def attention_shares(shares: pd.DataFrame) -> Figure:
     """How much of each AU's attention falls on the pixels it moves: columns AU, share and chance, from 0 to 1.
 
-    The dashed line is what a map that is even everywhere would get. Both are means over an AU's rows, but those whose
-    map is empty and has no share.
+    The dashed line is what a map that is even everywhere would get. Both are means over an AU's rows, without
+    those whose map is empty and has no share.
     """
     figure, axes = plt.subplots(figsize=(7, 3.3))
     at, groups = np.arange(len(AUS)), [select(shares.dropna(subset="share"), AU=name) for name in AUS]

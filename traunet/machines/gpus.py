@@ -20,6 +20,10 @@ from typing import NamedTuple
 from traunet.machines.locking import locked
 
 LISTED = re.compile(r"(?P<unit>GPU|MIG) (?:\d+: )?(?P<model>.*) \(UUID: (?P<uuid>[\w/-]+)\)")
+ILL = (
+    "restart the machine or the container; or work without its GPU, with CUDA_VISIBLE_DEVICES= before the command"
+)
+AILING = re.compile(r"version mismatch|Unknown Error|GPU is lost")  # updated and not restarted; out of its reach
 EVERY = 5.0  # seconds between two looks for a free one
 
 
@@ -27,13 +31,15 @@ def here() -> list[str]:
     """The UUIDs of the GPUs (or of their MIG instances) that may be used here; none without NVIDIA's driver.
 
     Those that CUDA_VISIBLE_DEVICES names, if it is set, as in a Slurm job; else all. Raises ValueError where its
-    numbers do not tell which GPUs are meant.
+    numbers do not tell which GPUs are meant, and where the driver does not answer.
 
     Decision: a GPU is known by its UUID. The alternative, its number, differs between a container and its host,
     and between CUDA and nvidia-smi; locks must not.
     """
-    listed = _listed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible == "":
+        return []
+    listed = _listed()
     if visible is None:
         return [uuid for gpu in listed for uuid in gpu.uuids]
     names = [name.strip() for name in visible.split(",")]
@@ -52,11 +58,19 @@ class _Gpu(NamedTuple):
 
 
 def _listed() -> list[_Gpu]:
-    """The GPUs, as nvidia-smi lists them."""
+    """The GPUs, as nvidia-smi lists them; raises ValueError where there is one and its driver is ill."""
     try:
-        said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    except OSError:
         return []
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"nvidia-smi does not answer; {ILL}") from None
+    said = done.stdout
+    if done.returncode:
+        words = f"{said}\n{done.stderr}".strip()
+        if AILING.search(words):
+            raise ValueError(f"nvidia-smi: {words.splitlines()[0]}; {ILL}")
+        return []  # a machine with the driver and without a GPU
     gpus: list[_Gpu] = []
     for found in LISTED.finditer(said):
         if found["unit"] == "GPU":

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
+EVERY = 0.5  # seconds between two tries: others may hold a lock for hours, on a file server
+
 
 @contextmanager
 def alone(file: Path) -> Iterator[None]:
     """Wait until no other process is in here with this file."""
-    lock = FileLock(file, fallback_to_soft=False)
+    lock = FileLock(file, fallback_to_soft=False, poll_interval=EVERY)
     try:
         lock.acquire()
     except OSError as error:
@@ -33,7 +35,7 @@ def alone(file: Path) -> Iterator[None]:
 
 def locked(file: Path, wait: bool = False) -> int | None:
     """A descriptor that holds the lock until all who have it close it or end; None if another process holds it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:

@@ -58,7 +58,14 @@ class _Text:
         return str.encode(text, "latin1")
 
 
+class _Names(dict):
+    """What a state dict is, if not a plain dictionary."""
+
+    spend: Callable[[str, int], None]
+
+
 ALLOWED = {
+    ("collections", "OrderedDict"): _Names,
     ("numpy", "dtype"): _Type,
     ("numpy", "ndarray"): _Array,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
@@ -68,7 +75,7 @@ ALLOWED = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Finds five names and no other; what it makes is together no larger than the pickle itself."""
+    """Finds six names and no other; what it makes is together no larger than the pickle itself."""
 
     def __init__(self, file, size: int):
         super().__init__(file, encoding="latin1")

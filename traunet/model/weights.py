@@ -6,6 +6,7 @@ BGR, the authors' is RGB. Taking one for the other gives features that look plau
 
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +19,7 @@ from traunet.model.releases import HEADS, authors_name, ports_name
 
 FORMAT = "traunet trunk 1"
 OWN = "a trunk of this project"
+GZIP = b"\x1f\x8b"
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -195,6 +197,8 @@ def _own(content: dict, path: Path) -> TrunkFile:
 def _read(path: Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file; give one with WEIGHTS= or --weights")
+    if _is_archive(path):
+        raise WeightsError(f"{path}: an archive; unpack it, and give the .pth or .pkl that is in it")
     try:
         content = _content(path)
     except PickleRefusedError as error:
@@ -210,6 +214,17 @@ def _read(path: Path) -> dict:
             f"{path}: holds no weights by name; use senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
         )
     return content
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether something was packed here, as the authors do; torch's own format is a zip file too."""
+    with suppress(OSError, zipfile.BadZipFile):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                return not any(name.endswith("data.pkl") for name in packed.namelist())
+        with path.open("rb") as file:
+            return file.read(2) == GZIP
+    return False
 
 
 def _content(path: Path) -> object:

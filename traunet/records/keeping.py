@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,16 @@ def _put(file: Path, text: str) -> None:
 
 
 def listing(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file below a folder: what tells quickly that none was changed."""
+    """Name, size and time of change of every file below a folder, but hidden ones: tells quickly of any change."""
     files = sorted(path for path in _below(folder) if path.is_file())
     return [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder; of linked folders too, each once, since a link may lead back."""
+    """All files below a folder; of linked folders too, each once, since a link may lead back.
+
+    Hidden ones are none of a data set's: what file managers, editors and file servers' snapshots leave.
+    """
     met = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -64,8 +67,8 @@ def _below(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         met.add(real)
-        folders.sort()
-        yield from (Path(place, name) for name in files)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
 def is_fresh(folder: Path, key: str) -> bool:
@@ -111,9 +114,14 @@ def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
-def _alone(folder: Path) -> AbstractContextManager[None]:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return alone(folder.parent / f".{folder.name}.lock")
+    with alone(folder.parent / f".{folder.name}.lock"):
+        os.scandir(
+            folder.parent
+        ).close()  # else NFS may answer from memory that what another node made is not there
+        yield
 
 
 def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool) -> None:

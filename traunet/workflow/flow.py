@@ -44,6 +44,8 @@ pkgutil.iter_modules = lambda *a, **b: (one for one in every(*a, **b) if not one
 from snakemake.cli import main
 main()
 """
+# All but Snakemake's own cache, which lies in a home that a node may not have, or not write to.
+SHARED = ["persistence", "input-output", "software-deployment", "sources", "storage-local-copies"]
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
     r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
@@ -181,6 +183,7 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
         command += ["--cores", str(cores or available()), "--resources", f"gpu={len(gpus.here())}"]
     else:
         command += ["--precommand", f"cd {shlex.quote(str(PROJECT))}"]  # a pod starts in an empty folder
+    command += ["--shared-fs-usage", *SHARED]
     # Not `code`: another wording of a shell command makes no other result; the keys are among the params.
     command += ["--rerun-triggers", "mtime", "params", "input"]
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]

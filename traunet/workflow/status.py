@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -65,8 +66,11 @@ class Status:
 
 def at_work(logs: Path, since: float) -> list[str]:
     """`job: its last words` for every log that was written to since then and whose job has not finished."""
-    recent = [log for log in sorted(logs.glob("*.log")) if log.stat().st_mtime >= since]
-    words = {log.stem: last_words(log) for log in recent}
+    words = {}
+    for log in sorted(logs.glob("*.log")):
+        with suppress(OSError):  # a job that begins anew takes its log away
+            if log.stat().st_mtime >= since:
+                words[log.stem] = last_words(log)
     return [f"{job}: {said}" for job, said in words.items() if said and not FINISHED.search(said)]
 
 
