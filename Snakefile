@@ -56,7 +56,7 @@ def job(command, mark=True, gpu=False):
     )
     keep = "mv -f {log:q}.last {log:q}.before 2> /dev/null || :; : > {log:q}; ln -f {log:q} {log:q}.last || :"
     failed = f"code=$?; {killed}; tail -n 40 {{log:q}}; exit 1"
-    warned = "grep -a '^traunet: warning' {log:q} | head -n 20"  # of the data above all: what a careful person reads
+    warned = "(grep -a '^traunet: warning' {log:q} || :) | head -n 20"  # of the data, above all
     return f"{keep}; if {call} >> {{log:q}} 2>&1; then {warned}; tail -n 1 {{log:q}}; else {failed}; fi"
 
 
