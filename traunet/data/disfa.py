@@ -81,7 +81,7 @@ class Tree:
     @property
     def dataset(self) -> str:
         """The name that every page and table must show; the paper's data set is all of DISFA."""
-        people = len(self.subjects)
+        people = len(set(self.subjects) & set(SUBJECTS))
         whole = "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
         return "synthetic DISFA" if self.synthetic else whole
 
