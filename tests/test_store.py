@@ -94,7 +94,11 @@ def test_the_manifest_tells_where_the_store_comes_from(store):
     manifest = json.loads((store.path / "manifest.json").read_text())
     assert manifest == store.manifest
     assert manifest["counts"] == {"frames": 18, "usable": 15, "marked bad": 2, "no landmarks": 1}
-    assert (manifest["dataset"], manifest["synthetic"], manifest["source"]) == ("DISFA", False, "DISFA")
+    assert (manifest["dataset"], manifest["synthetic"], manifest["source"]) == (
+        "DISFA, 3 of 27 people",
+        False,
+        "DISFA",
+    )
     assert store.align == CONFIG
     assert store.size == 64
     assert {"traunet", "numpy", "opencv", "av", "simplejpeg", "python"} == set(manifest["versions"])
