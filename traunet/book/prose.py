@@ -51,7 +51,7 @@ ALLOWED = (
     ("", r"95 % (?:intervals?|from)", "the level of an interval, by definition"),
     ("", r"sections? \d\.\d", "a place in the paper"),
     ("", r"Python \d\.\d+", "a version of a program"),
-    ("notebooks/06_attention", r"at about 0\.88", "where every map starts: a setting (traunet/model/blocks.py)"),
+    ("notebooks/06_attention", r"open to 0\.84", "how every map starts: a setting (traunet/model/blocks.py)"),
     ("", r"CC[ -]BY[ -](?:\w+[ -])*\d\.\d", "the name of a licence"),
     (
         "notebooks/04_table1",
