@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from traunet.records.keeping import KEY, digest, found_or_made, is_fresh, listing, made_once, remembered, replaced
+from traunet.records.keeping import (
+    KEY,
+    digest,
+    found_or_made,
+    is_fresh,
+    listing,
+    made_once,
+    remembered,
+    removed,
+    replaced,
+)
 
 
 def writing(text, calls=None):
@@ -203,3 +213,16 @@ def test_hidden_files_are_no_part_of_a_data_set(tmp_path):
     (tmp_path / ".snapshot").mkdir()
     (tmp_path / ".snapshot" / "video").write_text("a")
     assert listing(tmp_path) == before
+
+
+def test_a_read_only_disk_is_not_asked_to_remove_what_is_not_there(tmp_path, monkeypatch):
+    """Linux refuses before it looks."""
+    (tmp_path / "there").touch()
+    removed(tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    removed(tmp_path / "there")

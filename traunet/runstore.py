@@ -15,7 +15,7 @@ import numpy as np
 
 from traunet.config import FOLDS, VARIANTS, Profile, canonical_json, named
 from traunet.facs import AUS
-from traunet.records.keeping import made_once
+from traunet.records.keeping import made_once, removed
 from traunet.records.provenance import NUMERIC_PACKAGES, file_sha256, versions
 from traunet.records.sources import code_hash, packages
 from traunet.runs import FILES, Run
@@ -60,8 +60,7 @@ def train_run(
     name = run_name(variant, fold, inputs)
     unfinished = Path(root) / f".{name}.unfinished"
     run = Run.open(made_once(Path(root) / name, make))
-    if unfinished.exists():  # a read-only disk refuses to remove even what is not there
-        unfinished.unlink(missing_ok=True)
+    removed(unfinished)
     return run
 
 

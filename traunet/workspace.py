@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
 from traunet.keys import answers, stage_keys, tables_code
-from traunet.records.keeping import digest, found_or_made
+from traunet.records.keeping import digest, found_or_made, removed
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
@@ -172,8 +172,7 @@ class Workspace:
             return self.weights
         key = self.keys["trunk"]
         folder = found_or_made(self.folder / "trunk", key, lambda out: self._pretrain(out, machine))
-        if self._unfinished_trunk.exists():  # a read-only disk refuses to remove even what is not there
-            self._unfinished_trunk.unlink(missing_ok=True)
+        removed(self._unfinished_trunk)
         return folder / "trunk.pt"
 
     def seeded(self, again: int) -> Profile:

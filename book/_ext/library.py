@@ -45,8 +45,7 @@ def home() -> Path:
 def modules(folder: Path) -> dict[str, Path]:
     """Every module that holds something, by name, from the ground floor up as `pyproject.toml` has them."""
     order = floors(folder.parent / "pyproject.toml")
-    own = [path for path in folder.rglob("*.py") if not path.name.startswith(".")]
-    full = [path for path in own if path.read_text(encoding="utf-8").strip()]
+    full = [path for path in folder.rglob("[!.]*.py") if path.read_text(encoding="utf-8").strip()]
     found = {_module(path, folder): path for path in full}
     return dict(sorted(found.items(), key=lambda item: _place(item[0], order)))
 

@@ -78,10 +78,9 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
 def _without_warnings(notebook: "NotebookNode") -> "NotebookNode":
     """The notebook without what its cells wrote to stderr, warnings that name places here: they go to the log."""
     for cell in code_cells(notebook):
-        for output in cell.outputs:
-            if output.get("name") == "stderr":
-                print(output["text"].rstrip(), file=sys.stderr)
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        for output in [output for output in cell.outputs if output.get("name") == "stderr"]:
+            print(output["text"].rstrip(), file=sys.stderr)
+            cell.outputs.remove(output)
     return notebook
 
 

@@ -167,8 +167,8 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
 
 def _written(project: Path) -> str:
     """All that the book's pages say anyway: an example's folder may be called as that of this machine."""
-    sources = sorted(path for kind in ("*.md", "*.py", "*.csv") for path in (project / "book").rglob(kind))
-    return "\n".join(path.read_text(encoding="utf-8") for path in sources if not path.name.startswith("."))
+    sources = sorted(path for kind in ("md", "py", "csv") for path in (project / "book").rglob(f"[!.]*.{kind}"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in sources)
 
 
 def _published(workspace: Workspace, project: Path, press: jupyterbook.Press) -> Path:

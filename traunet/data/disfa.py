@@ -81,9 +81,10 @@ class Tree:
     @property
     def dataset(self) -> str:
         """The name that every page and table must show; the paper's data set is all of DISFA."""
+        if self.synthetic:
+            return "synthetic DISFA"
         people = len(set(self.subjects) & set(SUBJECTS))
-        whole = "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
-        return "synthetic DISFA" if self.synthetic else whole
+        return "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
 
     def report(self) -> pd.DataFrame:
         """Frames per subject: how many, how many usable, and how many kept out for each reason."""

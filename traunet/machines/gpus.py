@@ -65,14 +65,13 @@ def _listed() -> list[_Gpu]:
         return []
     except subprocess.TimeoutExpired:
         raise ValueError(f"nvidia-smi does not answer; {ILL}") from None
-    said = done.stdout
     if done.returncode:
-        words = f"{said}\n{done.stderr}".strip()
-        if AILING.search(words):
-            raise ValueError(f"nvidia-smi: {words.splitlines()[0]}; {ILL}")
+        said = f"{done.stdout}\n{done.stderr}".strip()
+        if AILING.search(said):
+            raise ValueError(f"nvidia-smi: {said.splitlines()[0]}; {ILL}")
         return []  # a machine with the driver and without a GPU
     gpus: list[_Gpu] = []
-    for found in LISTED.finditer(said):
+    for found in LISTED.finditer(done.stdout):
         if found["unit"] == "GPU":
             gpus.append(_Gpu(found["model"], [found["uuid"]]))
         else:

@@ -107,6 +107,12 @@ def made_once(folder: Path, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
+def removed(file: Path) -> None:
+    """Remove a file that may not be there; a read-only disk, which refuses even then, is left in peace."""
+    if file.exists():
+        file.unlink(missing_ok=True)
+
+
 def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
     """Let `make` write the folder anew, found or not, and put that in its place; a failure leaves it as it was."""
     with _alone(folder):
@@ -118,9 +124,8 @@ def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
 def _alone(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(folder.parent / f".{folder.name}.lock"):
-        os.scandir(
-            folder.parent
-        ).close()  # else NFS may answer from memory that what another node made is not there
+        # Else NFS may answer from memory that what another node has made meanwhile is not there.
+        os.scandir(folder.parent).close()
         yield
 
 

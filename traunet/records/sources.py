@@ -37,7 +37,7 @@ def told_once(question: Any, compute: Callable[[], Any]) -> Any:
 def library_text() -> str:
     """A hash of the whole library, docstrings and comments too."""
     folder = Path(provenance.__file__).parents[1]
-    files = sorted(file for file in folder.rglob("*.py") if not file.name.startswith("."))  # an editor's
+    files = sorted(folder.rglob("[!.]*.py"))  # hidden ones are an editor's
     return _text(folder, tuple((file, (told := file.stat()).st_mtime_ns, told.st_size) for file in files))
 
 

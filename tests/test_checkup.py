@@ -1,0 +1,252 @@
+"""A tree is read whole, and what is odd or missing is said, each in a line."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import chunks
+import numpy as np
+import pytest
+import trees
+
+from traunet.checkup.counts import intensity_lines
+from traunet.checkup.films import Film, watch
+from traunet.checkup.subject import Examined, examine_subject
+from traunet.checkup.tree import examine_tree, ranges, unlike_disfa
+from traunet.config import SynthConfig
+from traunet.data.disfa import find_folders
+from traunet.data.folds import SUBJECTS
+from traunet.facs import AUS, DISFA_AUS
+from traunet.scoring import published
+from traunet.synth.tree import write_tree as render_tree
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return trees.write_tree(tmp_path / "DISFA", subjects=("SN001", "SN031"), missing=[("SN031", 4)])
+
+
+def report(root: Path, **settings) -> list[str]:
+    return list(examine_tree(root, workers=1, progress=False, **settings))
+
+
+def remarks(lines: list[str]) -> str:
+    return "\n".join(line for line in lines if line.startswith(("odd:", "missing:")))
+
+
+def test_each_subject_has_a_line_with_its_counts_and_its_naming_scheme(root):
+    (root / "bad_frames.csv").write_text("subject,first,last\nSN001,2,3\n")
+    lines = report(root)
+    assert "DISFA: DISFA with 2 subjects" in lines[0]
+    rows = {line.split()[0]: line.split() for line in lines if line.startswith("  SN") or line.startswith("  all")}
+    assert rows["SN001"] == ["SN001", "6", "6", "0", "6", "SN001_0000", "(from", "0)", "0", "2", "4"]
+    assert rows["SN031"] == ["SN031", "6", "6", "0", "5", "l00001", "(from", "1)", "1", "0", "5"]
+    assert rows["all"] == ["all", "12", "12", "0", "11", "1", "2", "9"]
+    assert "videos: 2 of 128 x 96, 20 frames/s, mjpeg" in lines
+
+
+def test_missing_and_unknown_subjects_are_named(root):
+    trees.write_tree(root, subjects=("SN099",))
+    text = remarks(report(root))
+    assert "missing: 25 of the 27 subjects: SN002, SN003" in text
+    assert "missing: a fold for SN099" in text
+
+
+def test_damaged_and_lost_frames_are_told_by_number(root):
+    trees.spoil_frame(trees.video_file(root, "SN001"), 4)
+    video = trees.video_file(root, "SN031")
+    video.write_bytes(video.read_bytes()[: int(video.stat().st_size * 0.7)])
+    text = remarks(report(root))
+    assert "LeftVideoSN001_comp.avi: 1 frames do not decode: 4;" in text
+    assert "LeftVideoSN031_comp.avi: does not decode to its end: 6 frames are promised, " in text
+
+
+def test_a_film_tells_what_is_in_it_and_shows_the_frames_that_are_asked_for(root):
+    video, shown = trees.video_file(root, "SN001"), {}
+    trees.spoil_frame(video, 3)
+    film = watch(video, {2, 3, 5}, lambda number, picture: shown.update({number: picture.mean()}))
+    assert (film.width, film.height, film.fps, film.codec) == (128, 96, 20.0, "mjpeg")
+    assert (film.promised, film.stored, film.damaged, film.decoded) == (6, 6, (3,), 5)
+    assert set(shown) == {2, 5}
+    assert shown[5] - shown[2] == pytest.approx(trees.grey_of(5) - trees.grey_of(2), abs=6)
+
+
+def spoil_labels(root: Path) -> None:
+    trees.label_file(root, "SN001", "AU4").write_text("1;0\n")
+
+
+def remove_labels(root: Path) -> None:
+    shutil.rmtree(root / "ActionUnit_Labels" / "SN001")
+
+
+def remove_landmarks(root: Path) -> None:
+    shutil.rmtree(root / "Landmark_Points" / "SN001")
+
+
+def remove_video(root: Path) -> None:
+    trees.video_file(root, "SN001").unlink()
+
+
+def spoil_video(root: Path) -> None:
+    trees.video_file(root, "SN001").write_text("404 not found")
+
+
+def double_video(root: Path) -> None:
+    shutil.copy(trees.video_file(root, "SN001"), trees.video_file(root, "SN001").with_suffix(".mkv"))
+
+
+def spoil_log(root: Path) -> None:
+    (root / "bad_frames.csv").write_text("who\n")
+
+
+def remove_folder(root: Path) -> None:
+    shutil.rmtree(root / "Landmark_Points")
+
+
+def remove_everything(root: Path) -> None:
+    shutil.rmtree(root)
+
+
+def empty_folders(root: Path) -> None:
+    for path in [path for path in root.rglob("*") if path.is_file()]:
+        path.unlink()
+    shutil.rmtree(root / "ActionUnit_Labels" / "SN001")
+    shutil.rmtree(root / "ActionUnit_Labels" / "SN031")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (spoil_labels, "SN001_au4.txt: every line must read"),
+        (remove_labels, "SN001 has no labels"),
+        (remove_landmarks, "no landmarks of SN001"),
+        (remove_video, "no video of SN001"),
+        (spoil_video, "LeftVideoSN001_comp.avi: empty, truncated or not a video"),
+        (double_video, "a second video of SN001"),
+        (spoil_log, "bad_frames.csv: must have the columns"),
+        (remove_folder, "no folder Landmark_Points"),
+        (remove_everything, "no such folder"),
+        (empty_folders, "no subject"),
+    ],
+)
+def test_a_bad_tree_is_a_line_and_never_an_exception(root, spoil, told):
+    spoil(root)
+    found = [line for line in report(root) if line.startswith("missing:") and told in line]
+    assert len(found) == 1
+
+
+def test_what_is_wrong_with_one_part_of_a_subject_does_not_hide_the_next(root):
+    spoil_labels(root)
+    remove_landmarks(root)
+    spoil_video(root)
+    found = examine_subject(root, find_folders(root), "SN001")
+    assert len(found.problems) == 3
+
+
+def published_subjects() -> list[Examined]:
+    """27 subjects without a picture, whose labels together have exactly the published counts."""
+    counts, frames = published.intensity_counts(), 130_814
+    labels = np.zeros((frames, len(DISFA_AUS)), dtype=np.int8)
+    for au in AUS:
+        values = np.repeat(range(1, 6), counts.loc[au, list(range(1, 6))].astype(int))
+        labels[: len(values), DISFA_AUS.index(au)] = values
+    ends = np.cumsum([4845 - (subject == "SN010") for subject in SUBJECTS])
+    columns = Examined("").labels.columns
+    parts = np.split(labels, ends[:-1])
+    return [
+        Examined(subject, labels=type(Examined("").labels)(part, columns=columns))
+        for subject, part in zip(SUBJECTS, parts, strict=True)
+    ]
+
+
+def test_the_published_counts_are_recognised_and_a_difference_is_named():
+    subjects = published_subjects()
+    lines = list(intensity_lines(subjects, synthetic=False))
+    assert "verdict: same, at every intensity of every published AU" in lines
+    row = next(line for line in lines if line.startswith("  AU12")).split()
+    assert row[1:6] == row[6:] == ["13943", "6869", "7233", "2577", "172"]
+    subjects[3].labels.loc[7, "AU9"] = 5
+    lines = list(intensity_lines(subjects, synthetic=False))
+    assert "AU9 at 5: 78, not 77" in remarks(lines)
+    assert not remarks(list(intensity_lines(subjects[:5], synthetic=False)))
+
+
+def test_other_lengths_sizes_and_rates_than_disfas_are_odd():
+    subjects, film = published_subjects(), Film(Path("a.avi"), 1024, 768, 20.0, "mpeg4", 4845, 4845, ())
+    for one in subjects:
+        one.film = dataclasses.replace(film, path=Path(f"{one.subject}.avi"))
+    assert not list(unlike_disfa(subjects))
+    subjects[0].labels = subjects[0].labels.head(4844)
+    subjects[2].film = dataclasses.replace(film, path=Path("SN003.avi"), width=640)
+    subjects[4].film = dataclasses.replace(film, path=Path("SN005.avi"), fps=25.0)
+    lengths, videos = unlike_disfa(subjects)
+    assert lengths.startswith("odd: not as many labels as DISFA's 4845 (SN010: one fewer): SN001 4844;")
+    assert videos.startswith("odd: videos not of 1024 x 768 at 20 frames/s, as DISFA's are: SN003.avi, SN005.avi;")
+
+
+def test_frames_that_a_recorder_left_out_are_told_apart_from_damaged_ones(root):
+    video = trees.video_file(root, "SN001")
+    chunks.write_avi(video, chunks.without(chunks.chunks_of(video), [2, 4]), b"MJPG", 128, 96)
+    said = remarks(report(root))
+    assert "LeftVideoSN001_comp.avi: holds nothing for 2 frames: 2, 4" in said
+    assert "do not decode" not in said
+    row = next(line for line in report(root) if line.startswith("  SN001"))
+    assert row.split()[-1] == "4"  # of 6, as many as are stored
+
+
+def test_a_synthetic_tree_may_be_of_any_length_and_size(root):
+    assert "not as many labels as DISFA's" in remarks(report(root))
+    (root / "SYNTHETIC.json").write_text("{}")
+    assert "DISFA's" not in remarks(report(root))
+
+
+def test_base_rates_at_two_and_above_agree_with_those_computed_from_public_lists():
+    lines = list(intensity_lines(published_subjects(), synthetic=False))
+    ours = next(line for line in lines if line.startswith("  >= 2")).split()[2:]
+    known = next(line for line in lines if line.startswith("  published >= 2")).split()[3:]
+    assert ours == known
+
+
+def test_an_au_without_positives_in_a_fold_is_told_with_what_f1_means_then(root):
+    for subject in ("SN001", "SN031"):
+        codes = trees.intensities_of(subject, 6)
+        codes[:, DISFA_AUS.index("AU9")] = 2
+        trees.write_labels(root, subject, codes)
+    at_three, at_two = (remarks(report(root, threshold=threshold)) for threshold in (3, 2))
+    assert "AU9 in fold 1" in at_three
+    assert "not defined, so left out of every average, if it claims none" in at_three
+    assert "AU9 in fold 1" not in at_two
+
+
+@pytest.mark.parametrize(("numbers", "text"), [((), ""), ((4,), "4"), ((1, 2, 3, 7, 9, 10), "1-3, 7, 9-10")])
+def test_numbers_are_written_as_stretches(numbers, text):
+    assert ranges(numbers) == text
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    """Two rendered heads, the landmarks of one of them mirrored."""
+    root = tmp_path_factory.mktemp("rendered") / "DISFA"
+    config = SynthConfig(frames=8, height=256, width=256, fps=2, share_factor=2.5)
+    render_tree(root, config, ("SN001", "SN002"), workers=1, progress=False)
+    for path in (root / "Landmark_Points" / "SN002" / "tmp_frame_lm").iterdir():
+        points = trees.scipy.io.loadmat(path)["pts"] - 1
+        trees.write_landmarks(path, np.column_stack([255 - points[:, 0], points[:, 1]]))
+    return root
+
+
+def test_landmarks_are_held_against_the_pictures(rendered):
+    lines = report(rendered)
+    assert "DISFA: synthetic DISFA with 2 subjects" in lines[0]
+    assert any(line.startswith("landmarks: the midpoint of the eyes lies in a face in ") for line in lines)
+    assert any(
+        line.startswith("coordinates: cannot tell whether they start at 0 or 1; 2 subjects") for line in lines
+    )
+    odd = [line for line in lines if line.startswith("odd: landmarks of")]
+    assert len(odd) == 1
+    assert "landmarks of SN002" in odd[0]
+    assert "if they are mirrored" in odd[0]
+
+
+def test_side_by_side_or_alone_the_report_is_the_same(root):
+    assert list(examine_tree(root, workers=2, progress=False)) == report(root)
