@@ -71,7 +71,7 @@ def png(figure: Figure) -> bytes:
 
 
 SUBJECTS = np.repeat([name for members in TEST_SUBJECTS.values() for name in members], 10)
-SHARES = pd.DataFrame({"AU": np.repeat(AUS, 2), "share": np.tile([0.2, 0.4], 8), "chance": 0.1})
+SHARES = pd.DataFrame({"AU": np.repeat(AUS, 2), "share": np.tile([0.2, 0.4], 8), "untrained": 0.15, "chance": 0.1})
 MASKS = np.repeat(np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])[:, :, None], 4, axis=2)
 HEAT = np.linspace(0, 1, 2 * 32 * 32).reshape(2, 32, 32)
 OF_DATA: dict[str, Callable[[], Figure]] = {

@@ -16,7 +16,7 @@ from traunet.scoring import claims, published, results, verdicts
 from traunet.scoring.verdicts import COLUMNS, VERDICTS
 from traunet.workspace import PROJECT
 
-PAPERS: dict[str, Any] = {"profile": "paper", "dataset": "DISFA"}
+PAPERS: dict[str, Any] = {"profile": "paper", "dataset": "DISFA", "papers": True}
 
 
 def written(tmp_path_factory, **where):
@@ -41,7 +41,7 @@ def numbers(papers):
 def as_printed(numbers):
     """Numbers of ours that equal the printed ones."""
     changed = dict(numbers)
-    for row in verdicts.judge(numbers, **PAPERS).to_dict("records"):
+    for row in verdicts.judge(numbers, papers=True).to_dict("records"):
         changed[row["key"]] = replace(numbers[row["key"]], value=row["published"])
     return changed
 
@@ -56,10 +56,9 @@ def test_every_printed_number_of_the_papers_own_networks_is_judged(papers):
         assert row["published"] == printed.loc[row["variant"], row["score"]]
 
 
-@pytest.mark.parametrize(("profile", "dataset"), [("demo", "DISFA"), ("paper", "synthetic DISFA"), ("smoke", "x")])
-def test_other_data_or_other_settings_are_never_judged(numbers, profile, dataset):
-    assert set(verdicts.judge(as_printed(numbers), profile, dataset)["verdict"]) == {"not comparable"}
-    judged = claims.judge(as_printed(numbers), profile, dataset)
+def test_what_is_not_the_papers_experiment_is_never_judged(numbers):
+    assert set(verdicts.judge(as_printed(numbers), papers=False)["verdict"]) == {"not comparable"}
+    judged = claims.judge(as_printed(numbers), papers=False)
     assert set(judged.query("rests_on == 'training'")["verdict"]) == {"not comparable"}
 
 
@@ -71,7 +70,7 @@ def test_what_came_out_is_shown_though_it_is_not_judged(here):
 
 
 def test_the_printed_numbers_themselves_are_reproduced(numbers):
-    assert set(verdicts.judge(as_printed(numbers), **PAPERS)["verdict"]) == {"reproduced"}
+    assert set(verdicts.judge(as_printed(numbers), papers=True)["verdict"]) == {"reproduced"}
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -84,13 +83,13 @@ def test_a_number_just_outside_its_tolerance_is_not_reproduced(numbers, sign):
     ):
         key = f"table2.senet.pooled.{key}"
         changed[key] = replace(changed[key], value=changed[key].value + sign * off)
-        judged = verdicts.judge(changed, **PAPERS).set_index("key")
+        judged = verdicts.judge(changed, papers=True).set_index("key")
         assert judged.loc[key, "verdict"] == expected
 
 
 def test_a_score_that_is_not_defined_is_not_reproduced(numbers):
     key = "table2.senet.pooled.AU9"
-    judged = verdicts.judge(as_printed(numbers) | {key: replace(numbers[key], value=None)}, **PAPERS)
+    judged = verdicts.judge(as_printed(numbers) | {key: replace(numbers[key], value=None)}, papers=True)
     assert judged.set_index("key").loc[key, "verdict"] == "not reproduced"
 
 
@@ -158,9 +157,56 @@ def test_every_claim_is_quoted_placed_and_judged():
 def test_a_part_helps_or_does_not_only_if_the_whole_interval_says_so(numbers, low, high, expected):
     keys = {f"differences.senet_cbam.{bound}.Avg": value for bound, value in (("low", low), ("high", high))}
     changed = numbers | {key: replace(numbers[key], value=value) for key, value in keys.items()}
-    assert claims.judge(changed, **PAPERS).set_index("claim").loc["hard_masks", "verdict"] == expected
-    elsewhere = claims.judge(changed, "demo", "DISFA").set_index("claim")
+    assert claims.judge(changed, papers=True).set_index("claim").loc["hard_masks", "verdict"] == expected
+    elsewhere = claims.judge(changed, papers=False).set_index("claim")
     assert elsewhere.loc["hard_masks", "verdict"] == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-1.3, 1.3, "reproduced"),
+        (0.2, 0.9, "reproduced"),
+        (-1.4, 1.3, "undecided"),
+        (-9.0, 9.0, "undecided"),
+        (1.2, 9.0, "undecided"),
+        (1.4, 9.0, "not reproduced"),
+        (-9.0, -1.4, "not reproduced"),
+        (None, None, "undecided"),
+    ],
+)
+def test_the_halves_are_alike_or_not_only_if_the_whole_interval_says_so(numbers, low, high, expected):
+    keys = {f"halves.{bound}.Avg": value for bound, value in (("low", low), ("high", high))}
+    changed = numbers | {key: replace(numbers[key], value=value) for key, value in keys.items()}
+    assert claims.judge(changed, papers=True).set_index("claim").loc["equal_halves", "verdict"] == expected
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        (((-3.6, 3.6), (-1, 1), (0, 2)), "reproduced"),
+        (((-3.7, 3.6), (-1, 1), (0, 2)), "undecided"),
+        (((-1, 1), (-9, -3.7), (-9, 9)), "not reproduced"),
+    ],
+)
+def test_the_trunk_alone_is_as_good_on_the_lower_face_only_on_each_of_its_units(numbers, bounds, expected):
+    changed = dict(numbers)
+    for au, ends in zip(("AU12", "AU25", "AU26"), bounds, strict=True):
+        for bound, value in zip(("low", "high"), ends, strict=True):
+            key = f"differences.senet.{bound}.{au}"
+            changed[key] = replace(numbers[key], value=value)
+    assert claims.judge(changed, papers=True).set_index("claim").loc["lower_face", "verdict"] == expected
+
+
+def test_the_difference_of_the_halves_is_that_of_their_networks(papers, numbers):
+    table = pd.read_csv(papers / "halves.csv").set_index("bound")
+    assert (table.loc["low"] <= table.loc["value"]).all()
+    assert (table.loc["value"] <= table.loc["high"]).all()
+    for score in (*AUS, "Avg"):
+        no_channel, no_spatial = (
+            numbers[f"table2.hm_cbam_no_{half}.pooled.{score}"] for half in ("channel", "spatial")
+        )
+        assert table.loc["value", score] == pytest.approx(no_channel.number - no_spatial.number, abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +221,9 @@ def test_a_part_helps_or_does_not_only_if_the_whole_interval_says_so(numbers, lo
 def test_networks_from_several_seeds_must_agree_on_a_claim(numbers, highs, expected):
     key = "differences.senet_cbam.high.Avg"
     first, *others = [numbers | {key: replace(numbers[key], value=high)} for high in highs]
-    judged = claims.judge(first, **PAPERS, others=others).set_index("claim")
+    judged = claims.judge(first, papers=True, others=others).set_index("claim")
     assert judged.loc["hard_masks", "verdict"] == expected
-    alone = claims.judge(first, **PAPERS).set_index("claim")
+    alone = claims.judge(first, papers=True).set_index("claim")
     assert judged.drop("hard_masks").equals(alone.drop("hard_masks"))
 
 
@@ -196,14 +242,14 @@ def test_one_seed_from_which_a_part_harms_leaves_the_part_undecided(papers, tmp_
 @pytest.mark.parametrize(("near", "expected"), [(3, "undecided"), (0, "does not hold")])
 def test_a_size_that_only_other_readings_have_is_undecided(numbers, near, expected):
     key = "published.recomputed.readings.near"
-    judged = claims.judge(numbers | {key: replace(numbers[key], value=near)}, **PAPERS).set_index("claim")
+    judged = claims.judge(numbers | {key: replace(numbers[key], value=near)}, papers=True).set_index("claim")
     assert judged.loc["size", "verdict"] == expected
 
 
 def test_the_order_is_reproduced_by_the_printed_order_alone(numbers):
     key = "summary.order_agreement"
     for value, expected in ((1.0, "reproduced"), (0.96, "not reproduced"), (None, "not reproduced")):
-        judged = claims.judge(numbers | {key: replace(numbers[key], value=value)}, **PAPERS).set_index("claim")
+        judged = claims.judge(numbers | {key: replace(numbers[key], value=value)}, papers=True).set_index("claim")
         assert judged.loc["order", "verdict"] == expected
 
 
@@ -211,7 +257,7 @@ def test_whoever_reproduces_every_printed_cell_of_table_2_reproduces_its_order(n
     printed = published.table2()
     ours = printed.assign(source="ours", averaging="pooled", Avg=printed[list(AUS)].mean(axis=1))
     key, agreement = "summary.order_agreement", report.order_agreement(pd.concat([printed, ours]))
-    judged = claims.judge(numbers | {key: replace(numbers[key], value=agreement)}, **PAPERS).set_index("claim")
+    judged = claims.judge(numbers | {key: replace(numbers[key], value=agreement)}, papers=True).set_index("claim")
     assert judged.loc["order", "verdict"] == "reproduced"
 
 

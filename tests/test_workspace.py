@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
+import torch
 from trees import write_tree
 
 from traunet import runstore
 from traunet.config import DEMO, PAPER, SMOKE, AlignConfig, TrainConfig
 from traunet.data import folds
+from traunet.model.weights import Normalisation, save_trunk
 from traunet.workspace import Workspace
 
 SUBJECTS = ("SN001", "SN002")
@@ -111,11 +113,13 @@ def test_no_seed_at_all_is_refused(tmp_path):
         Workspace(SMOKE, tmp_path, seeds=0)
 
 
-def test_only_the_papers_profile_on_disfa_is_the_papers_experiment(tmp_path, disfa):
-    weights = tmp_path / "weights.pt"
-    weights.touch()
+def test_only_the_papers_profile_on_disfa_upon_vggface2_is_the_papers_experiment(tmp_path, disfa):
+    weights, own = tmp_path / "senet50_ft_weight.pth", tmp_path / "trunk.pt"
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, weights)
+    save_trunk(own, {"conv1.weight": torch.zeros(64, 3, 7, 7)}, Normalisation())
     small = dataclasses.replace(PAPER, align=AlignConfig(size=32))
     whole = write_tree(tmp_path / "whole", subjects=folds.SUBJECTS, frames=2)
     assert Workspace(small, tmp_path / "a", whole, weights).is_the_papers
+    assert not Workspace(small, tmp_path / "a", whole, own).is_the_papers
     assert not Workspace(small, tmp_path / "b", disfa, weights).is_the_papers
     assert not Workspace(SMOKE, tmp_path / "c", whole).is_the_papers

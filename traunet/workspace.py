@@ -96,8 +96,14 @@ class Workspace:
 
     @property
     def is_the_papers(self) -> bool:
-        """Whether this is the paper's experiment: its settings on its data set."""
-        return self.profile.name == "paper" and self.dataset == REAL
+        """Whether this is the paper's experiment: its settings, on its data set, upon a release for VGGFace2."""
+        return self.profile.name == "paper" and self.dataset == REAL and self._has_the_papers_trunk
+
+    @property
+    def _has_the_papers_trunk(self) -> bool:
+        from traunet.model.weights import VGGFACE2, read_trunk
+
+        return self.weights is not None and read_trunk(self.weights).release in VGGFACE2
 
     def check(self) -> None:
         """Raise at once, before hours of work, if something is missing that only the user can bring."""
@@ -212,6 +218,7 @@ class Workspace:
                 out,
                 profile=profile.name,
                 dataset=self.dataset,
+                papers=self.is_the_papers,
                 threshold=profile.train.threshold,
                 others=others,  # pyright: ignore[reportArgumentType]
             )

@@ -33,7 +33,7 @@ STAGES = {
     "tree": "tree",
     "store": "store",
     "dataset": "store",
-    "is_the_papers": "store",
+    "is_the_papers": "results",
     "heads": "trunk",
     "trunk": "trunk",
     "run": "runs",

@@ -229,22 +229,25 @@ def training_curves(histories: Mapping[str, pd.DataFrame], chosen: Mapping[str, 
 
 @drawn
 def attention_shares(shares: pd.DataFrame) -> Figure:
-    """How much of each AU's attention falls on the pixels it moves: columns AU, share and chance, from 0 to 1.
+    """How much of the AUs' attention falls on the pixels they move: columns AU, share, untrained, chance (0 to 1).
 
-    The dashed line is what a map that is even everywhere would get. Both are means over an AU's rows, without
-    those whose map is empty and has no share.
+    The dashed line is what a map that is even everywhere would get, the ring what the network before its training
+    gets. All are means over an AU's rows, without those whose map is empty and has no share.
     """
     figure, axes = plt.subplots(figsize=(7, 3.3))
     at, groups = np.arange(len(AUS)), [select(shares.dropna(subset="share"), AU=name) for name in AUS]
-    share, chance = (np.array([100 * group[column].mean() for group in groups]) for column in ("share", "chance"))
+    columns = ("share", "untrained", "chance")
+    share, untrained, chance = (np.array([100 * group[column].mean() for group in groups]) for column in columns)
     low, high = (np.array([100 * group["share"].quantile(q) for group in groups]) for q in (0.25, 0.75))
     axes.bar(at, share, width=0.72, color=[AU_COLOURS[name] for name in AUS])
     axes.vlines(at, low, high, color=INK, linewidth=1)
     axes.hlines(chance, at - 0.42, at + 0.42, color=INK, linestyle=(0, (2, 1.5)), linewidth=1.2)
+    axes.plot(at, untrained, color=INK, **RING)
     axes.set_xticks(at, AUS)
     axes.set(ylabel="attention on moved pixels, %", ylim=(0, None))
     legend = [*region_legend(), Line2D([], [], color=INK, linewidth=1, label="middle half of the frames")]
     legend.append(Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), label="an even map"))
+    legend.append(Line2D([], [], color=INK, label="before training", **RING))
     figure.legend(handles=legend, loc="outside lower center", ncols=3)
     return figure
 

@@ -19,6 +19,8 @@ from traunet.model.releases import HEADS, authors_name, ports_name
 
 FORMAT = "traunet trunk 1"
 OWN = "a trunk of this project"
+AUTHORS, PORT = "the authors' release", "the PyTorch port"
+VGGFACE2 = (AUTHORS, PORT)
 GZIP = b"\x1f\x8b"
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -107,9 +109,9 @@ def read_trunk(path: Path) -> TrunkFile:
         return _own(content, path)
     tensors = _tensors(content, path)
     if "conv1_7x7_s2.weight" in tensors:
-        return _renamed("the authors' release", tensors, authors_name, VGGFACE2_RGB, path)
+        return _renamed(AUTHORS, tensors, authors_name, VGGFACE2_RGB, path)
     if "conv1.weight" in tensors:
-        return _renamed("the PyTorch port", tensors, ports_name, VGGFACE2_BGR, path)
+        return _renamed(PORT, tensors, ports_name, VGGFACE2_BGR, path)
     raise WeightsError(
         f"{path}: no release of SENet-50 that is known here; its names begin {list(tensors)[:3]}. "
         "Use senet50_ft_weight.pkl or senet50_ft_dims_2048.pth"

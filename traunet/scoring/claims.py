@@ -14,7 +14,7 @@ from traunet.facs import AUS
 from traunet.model import readings
 from traunet.scoring import published
 from traunet.scoring.results import Number
-from traunet.scoring.verdicts import MISSED, OTHER, REPRODUCED, comparable, tolerance, within
+from traunet.scoring.verdicts import MISSED, OTHER, REPRODUCED, tolerance, within
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 PRINTED, TRAINING = "printed", "training"
@@ -58,6 +58,9 @@ def _variants() -> pd.DataFrame:
 # which is weaker; or 0 in the interval refutes it, which holds against the paper that few people were tested.
 # That interval does not hold the chance of training. So where networks were trained from several seeds, what needs
 # training has a verdict only if it is the same from each, and is undecided otherwise.
+# Decision: two networks are alike if that interval of their difference lies within the tolerance on either side,
+# are not if it lies outside, and else the claim is undecided. The other reading, that the difference itself lies
+# within it, bears a claim of likeness out the more easily the fewer people were tested.
 def _loses(variant: str) -> Check:
     def check(values: Values) -> bool | None:
         low, high = (values[f"differences.{variant}.{bound}.Avg"] for bound in ("low", "high"))
@@ -76,14 +79,20 @@ def _ahead(values: Values, metric: str, score: str) -> float:
     return values[f"published.table1.tranet.{metric}.{score}"] - values[f"{PREFIX}.best.{metric}.{score}"]
 
 
-def _close_on_the_lower_face(values: Values) -> bool:
-    lacks = [values[f"differences.senet.value.{au}"] for au in ("AU12", "AU25", "AU26")]
-    return all(within(lack, tolerance("f1", "AU")) for lack in lacks)
+def _alike(values: Values, difference: str, score: str) -> bool | None:
+    low, high = (values[f"{difference}.{bound}.{score}"] for bound in ("low", "high"))
+    allowed = tolerance("f1", score)
+    apart = low > allowed or high < -allowed
+    return True if within(low, allowed) and within(high, allowed) else False if apart else None
 
 
-def _halves_alike(values: Values) -> bool:
-    no_channel, no_spatial = (values[f"table2.hm_cbam_no_{half}.pooled.Avg"] for half in ("channel", "spatial"))
-    return within(no_channel - no_spatial, tolerance("f1", "Avg"))
+def _close_on_the_lower_face(values: Values) -> bool | None:
+    alike = {_alike(values, "differences.senet", au) for au in ("AU12", "AU25", "AU26")}
+    return False if False in alike else None if None in alike else True
+
+
+def _halves_alike(values: Values) -> bool | None:
+    return _alike(values, "halves", "Avg")
 
 
 def _gains_as_said(values: Values) -> bool:
@@ -127,26 +136,26 @@ def keys(found: str) -> list[str]:
 
 
 def judge(
-    numbers: Mapping[str, Number], profile: str, dataset: str, others: Sequence[Mapping[str, Number]] = ()
+    numbers: Mapping[str, Number], papers: bool, others: Sequence[Mapping[str, Number]] = ()
 ) -> pd.DataFrame:
     """Every claim that can be judged with these numbers: the columns of `claims.csv`, and its verdict.
 
     `others` are the numbers of the same networks trained from other seeds, which may leave a claim undecided.
 
     What stands on print alone `holds` or `does not hold`, whatever the data. What needs training is `reproduced`
-    or not on the paper's data and settings, and `not comparable` on others. Either is `undecided` where the
-    numbers cannot tell. A claim about networks that were not trained is left out.
+    or not if the numbers are of the paper's experiment (`papers`), else `not comparable`. Either is `undecided`
+    where the numbers cannot tell. A claim about networks that were not trained is left out.
     """
     trainings = [{key: number.number for key, number in trained.items()} for trained in (numbers, *others)]
     claims = published.claims()
     known = claims.loc[[all(key in numbers for key in keys(found)) for found in claims["found"]]]
     rows = known.to_dict("records")
-    words = [_verdict(row["claim"], row["rests_on"], trainings, comparable(profile, dataset)) for row in rows]
+    words = [_verdict(row["claim"], row["rests_on"], trainings, papers) for row in rows]
     return known.assign(verdict=words)
 
 
-def _verdict(claim: str, rests_on: str, trainings: Sequence[Values], may_judge: bool) -> str:
-    if rests_on == TRAINING and not may_judge:
+def _verdict(claim: str, rests_on: str, trainings: Sequence[Values], papers: bool) -> str:
+    if rests_on == TRAINING and not papers:
         return OTHER
     yes, no = (REPRODUCED, MISSED) if rests_on == TRAINING else (HOLDS, FAILS)
     said = {CHECKS[claim](values) for values in trainings}

@@ -49,11 +49,6 @@ class Place:
         return f"{self.parts}.pooled.{self.score}"
 
 
-def comparable(profile: str, dataset: str) -> bool:
-    """Whether numbers may be held against the printed ones: the paper's settings, on the paper's data set."""
-    return profile == "paper" and dataset == "DISFA"
-
-
 def tolerances() -> dict[tuple[str, str], float]:
     """The tolerance in points by metric and "AU" or "Avg"."""
     table = published.tolerances()
@@ -70,14 +65,14 @@ def within(difference: float, allowed: float) -> bool:
     return abs(difference) <= allowed + 1e-9
 
 
-def judge(numbers: Mapping[str, Number], profile: str, dataset: str) -> pd.DataFrame:
+def judge(numbers: Mapping[str, Number], papers: bool) -> pd.DataFrame:
     """Every printed number of the paper's own networks that has ours beside it: a row each, columns `COLUMNS`.
 
     Table 1's TRA-Net by F1 and accuracy, Table 2's variants by F1; its last row is Table 1's. Ours are pooled over
-    the folds. On other data or with other settings nothing is judged: the verdict is `not comparable`.
+    the folds. Unless they are of the paper's experiment (`papers`: its settings, data set and trunk) nothing is
+    judged: the verdict is `not comparable`.
     """
-    may_judge = comparable(profile, dataset)
-    rows = [_row(place, numbers, may_judge) for place in places() if place.ours in numbers]
+    rows = [_row(place, numbers, papers) for place in places() if place.ours in numbers]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -90,7 +85,7 @@ def places() -> Iterator[Place]:
         yield from (Place(*group, score) for score in published.SCORES)
 
 
-def _row(place: Place, numbers: Mapping[str, Number], may_judge: bool) -> dict:
+def _row(place: Place, numbers: Mapping[str, Number], papers: bool) -> dict:
     printed, ours = numbers[place.printed].number, numbers[place.ours].number
     difference, allowed = round(ours - printed, 4), tolerance(place.metric, place.score)
     judged = REPRODUCED if within(difference, allowed) else MISSED
@@ -100,7 +95,7 @@ def _row(place: Place, numbers: Mapping[str, Number], may_judge: bool) -> dict:
         "ours": ours,
         "difference": difference,
         "tolerance": allowed,
-        "verdict": judged if may_judge else OTHER,
+        "verdict": judged if papers else OTHER,
         "key": place.ours,
     }
 
