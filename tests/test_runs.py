@@ -151,6 +151,18 @@ def test_a_run_without_one_of_its_files_is_refused_by_name(name, tmp_path, run):
         Run.open(copy)
 
 
+def test_a_run_without_its_answers_is_open_to_who_does_not_ask_for_them(tmp_path, run):
+    copied = Path(shutil.copytree(run.path, tmp_path / run.name))
+    (copied / "predictions.parquet").unlink()
+    passed_on = Run.open(copied, answers=False)
+    assert passed_on.state_dict().keys() == run.state_dict().keys()
+    with pytest.raises(FileNotFoundError, match=r"predictions\.parquet"):
+        _ = passed_on.predictions
+    (copied / "history.csv").unlink()
+    with pytest.raises(DamagedRunError, match=r"history\.csv is missing"):
+        Run.open(copied, answers=False)
+
+
 @pytest.mark.parametrize("name", [*FILES, "provenance.json"])
 def test_a_run_with_a_truncated_file_is_refused_by_name(name, tmp_path, run):
     copy = tmp_path / run.name

@@ -266,7 +266,7 @@ def _predict(given: argparse.Namespace) -> Made:
     from traunet.detect import caveat, load_network, predict_file
     from traunet.runs import Run
 
-    run = Run.open(given.run)
+    run = Run.open(given.run, answers=False)
     found = predict_file(given.file, *load_network(run), given.out, given.overlay, note=caveat(run))
     if caveat(run):
         print(caveat(run))

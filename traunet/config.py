@@ -170,7 +170,7 @@ PAPER = Profile("paper")
 SMALL_MACHINE = (
     (
         "synth",
-        "DISFA is not at hand, so heads are rendered. Fewer and smaller pictures, filmed slowly, take minutes. "
+        "Where DISFA is not given, heads are rendered. Fewer and smaller pictures, filmed slowly, take minutes. "
         "All shares of positive frames are raised by one factor, so that even the rarest AU occurs.",
     ),
     ("align.size", "The cost of a picture grows with its area; at this size every AU can still be seen."),
@@ -186,8 +186,8 @@ SMALL_MACHINE = (
     (
         "train.learning_rate, train.final_learning_rate",
         "So few batches need larger steps, and small ones at the end; the paper's rate is constant. The demo's "
-        "rate, epochs, picture size and heads were chosen in eight trials by TRA-Net's F1 on the test people of "
-        "fold 1, so that fold's score flatters; folds 2 and 3 were not looked at.",
+        "rate, epochs, picture size and heads were chosen in eight trials by TRA-Net's F1 on the rendered "
+        "heads of fold 1, so that fold's score flatters; folds 2 and 3 were not looked at.",
     ),
     (
         "train.held_out_subjects",
@@ -199,7 +199,7 @@ SMALL_MACHINE = (
     ),
     (
         "trunk",
-        "VGGFace2's weights are not at hand and fit only SENet-50. A trunk of this size is trained once on other "
+        "VGGFace2's weights fit only SENet-50. A trunk of this size is trained once on other "
         "rendered heads, the way VGGFace2 trained the paper's: on whose face it is.",
     ),
 )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 CHECKPOINT = "checkpoint.pt"
-FILES = ("config.json", CHECKPOINT, "history.csv", "predictions.parquet")
+ANSWERS = "predictions.parquet"
+FILES = ("config.json", CHECKPOINT, "history.csv", ANSWERS)
 ADVICE = "delete the folder, and `traunet train` makes it again; or copy it again, if it came from elsewhere"
 
 
@@ -39,15 +40,18 @@ class Run:
     provenance: dict[str, Any]
 
     @classmethod
-    def open(cls, path: Path) -> "Run":
-        """Open a run; raise FileNotFoundError or DamagedRunError, which say what to do."""
+    def open(cls, path: Path, answers: bool = True) -> "Run":
+        """Open a run; raise FileNotFoundError or DamagedRunError, which say what to do.
+
+        Its predictions repeat the data set's labels; without `answers` it may lack them, as one passed on may.
+        """
         path = Path(path)
         if not path.is_dir():
             raise FileNotFoundError(f"{path}: there is no such run; `traunet train` makes it")
         if not any((path / name).exists() for name in (*FILES, "provenance.json")):
             raise FileNotFoundError(f"{path}: is no run; give a folder such as build/demo/runs/tranet-fold1-…")
         provenance = _json(path / "provenance.json", path)
-        for name in FILES:
+        for name in FILES if answers else [name for name in FILES if name != ANSWERS]:
             # A checkpoint is large: its hash is looked at by those who read it.
             _check(path, name, provenance, content=name != CHECKPOINT)
         run = cls(path, _json(path / "config.json", path), provenance)
@@ -124,7 +128,7 @@ class Run:
         """A row for each test frame and AU: subject, frame, fold, AU, intensity, probability."""
         import pandas as pd
 
-        return pd.read_parquet(self.path / "predictions.parquet")
+        return pd.read_parquet(self.path / ANSWERS)
 
 
 def _check(path: Path, name: str, provenance: dict[str, Any], content: bool) -> None:

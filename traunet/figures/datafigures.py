@@ -53,9 +53,13 @@ def label_distribution(shares: pd.DataFrame, reference: pd.DataFrame | None = No
 
 
 def _percents(axes: Axes, percent: np.ndarray, rows: Sequence[str], columns: Sequence[str], top: float) -> None:
-    heat_map(axes, percent, ".0f", cmap="cividis_r", vmin=0, vmax=top)
+    heat_map(axes, percent, _percent, cmap="cividis_r", vmin=0, vmax=top)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
+
+
+def _percent(value: float) -> str:
+    return "<1" if 0 < value < 0.5 else f"{value:.0f}"
 
 
 def _part_regions(axes: Axes) -> None:

@@ -155,13 +155,15 @@ def variants_against_paper(table2: pd.DataFrame, intervals: pd.DataFrame) -> Fig
     return figure
 
 
-def heat_map(axes: Axes, values: np.ndarray, spec: str, strong: np.ndarray | None = None, **scale: Any) -> None:
+def heat_map(
+    axes: Axes, values: np.ndarray, say: Callable[[float], str], strong: np.ndarray | None = None, **scale: Any
+) -> None:
     """Colour a table of numbers and write them in, white on dark cells; `strong` cells in bold, NaN as a dash."""
     picture = axes.imshow(values, aspect="auto", **scale)
     light = np.asarray(picture.cmap(picture.norm(values)))[..., :3] @ (0.299, 0.587, 0.114) > 0.52
     strong = np.zeros(values.shape, dtype=bool) if strong is None else strong
     for place, value in np.ndenumerate(values):
-        text = ABSENT if np.isnan(value) else format(value, spec)
+        text = ABSENT if np.isnan(value) else say(value)
         style: dict[str, Any] = {"color": INK if light[place] or np.isnan(value) else "white"}
         weight = "bold" if strong[place] else "normal"
         axes.text(place[1], place[0], text, ha="center", va="center", weight=weight, **style)
@@ -172,7 +174,7 @@ def heat_map(axes: Axes, values: np.ndarray, spec: str, strong: np.ndarray | Non
 def _difference_map(axes: Axes, table: pd.DataFrame, names: Sequence[str], sure: pd.DataFrame | None) -> None:
     values = _values(table.reindex(names))
     strong = _values(sure.reindex(names)).astype(bool) if sure is not None else None
-    heat_map(axes, values, "+.1f", strong, cmap="PuOr", vmin=-40, vmax=40)
+    heat_map(axes, values, "{:+.1f}".format, strong, cmap="PuOr", vmin=-40, vmax=40)
     axes.set_xticks(range(len(SCORES)), SCORES)
     axes.axvline(len(AUS) - 0.5, color="white", linewidth=2)
 

