@@ -25,12 +25,13 @@ PYTHON := .venv/bin/python
 READY := .venv/ready
 endif
 
-ON = $(if $(MACHINES),--machines "$(MACHINES)")
-OPTIONS = --profile $(PROFILE) $(if $(DISFA),--disfa "$(DISFA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
-    $(if $(SEEDS),--seeds "$(SEEDS)")
+# Paths come through the environment, where make puts what it is given: whatever letters they have.
+ON = $(if $(MACHINES),--machines "$$MACHINES")
+OPTIONS = --profile "$(PROFILE)" $(if $(DISFA),--disfa "$$DISFA") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
+    $(if $(SEEDS),--seeds "$$SEEDS")
 
-# A path as it is seen from anywhere, with blanks in it or not.
-absolute = $(if $(1),$$($(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(1)"))
+# A path as it is seen from anywhere.
+absolute = $$($(PYTHON) -c 'import os, sys; print(os.path.abspath(os.path.expanduser(sys.argv[1])))' "$$$(1)")
 
 .PHONY: book pdf plan test bench check format lab lock clean
 
@@ -61,8 +62,8 @@ format: $(READY)
 	$(PYTHON) -m ruff check --fix .
 
 lab: $(READY)
-	TRAUNET_DISFA="$(call absolute,$(DISFA))" TRAUNET_WEIGHTS="$(call absolute,$(WEIGHTS))" TRAUNET_SEEDS="$(SEEDS)" \
-	    $(PYTHON) -m jupyter lab notebooks
+	$(if $(DISFA),TRAUNET_DISFA="$(call absolute,DISFA)") $(if $(WEIGHTS),TRAUNET_WEIGHTS="$(call absolute,WEIGHTS)") \
+	    $(if $(SEEDS),TRAUNET_SEEDS="$$SEEDS") $(PYTHON) -m jupyter lab notebooks
 
 clean:
 	rm -rf build .snakemake

@@ -44,12 +44,22 @@ def one_that_asks_for_another_program(folder):
     return executing(folder, new_code_cell("1"), metadata=kernel)
 
 
-@mishap(NOTEBOOK)
-def a_page_that_would_run_a_script(folder):
+def showing(folder: Path, **data: str) -> Attempt:
     source = chapter(new_code_cell("show()"))
     done = executed(source)
-    done.cells[-1].outputs = [new_output("display_data", {"text/html": "<script>alert(1)</script>"})]
+    done.cells[-1].outputs = [new_output("display_data", data)]
     return call(chapters.check, done, source, folder / "01_data.ipynb")
+
+
+@mishap(NOTEBOOK)
+def a_page_that_would_run_a_script(folder):
+    return showing(folder, **{"text/html": "<script>alert(1)</script>"})
+
+
+@mishap(NOTEBOOK)
+def a_drawing_that_would_run_a_script(folder):
+    drawing = "<svg><style><img src=x onerror=alert(1)></style></svg>"
+    return showing(folder, **{"image/svg+xml": drawing})
 
 
 def site_of(folder: Path, notebook: nbformat.NotebookNode | None = None) -> tuple[Path, Attempt]:

@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 from mishaps import mishap
+from odd_media import with_damaged_notes
 from photographs import LANDSCAPE, PORTRAIT, VIDEO, real
 from PIL import Image
 from spoilt_runs import predicted
@@ -62,6 +63,12 @@ def nobody_in_the_picture(folder):
 def a_damaged_photograph(folder):
     (folder / "half.jpg").write_bytes(real(PORTRAIT).read_bytes()[:30_000])
     return predicted(folder, "half.jpg")
+
+
+@mishap(MEDIA)
+def a_photograph_whose_notes_are_damaged(folder):
+    with_damaged_notes(folder / "notes.jpg")
+    return predicted(folder, "notes.jpg")
 
 
 @mishap(MEDIA)

@@ -36,7 +36,7 @@ def the_folder_is_no_run(folder):
 
 @mishap(RUN)
 def a_file_is_missing(folder):
-    (copy("run", folder) / "predictions.parquet").unlink()
+    (copy("run", folder) / "history.csv").unlink()
     return predicted(folder)
 
 

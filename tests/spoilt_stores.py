@@ -179,6 +179,14 @@ def it_is_a_pickle_that_runs_a_program(folder):
 
 
 @mishap(WEIGHTS)
+def it_is_a_small_pickle_that_would_fill_the_memory(folder):
+    numbers = [1] * 100
+    for _ in range(4):
+        numbers = [numbers] * 100
+    return loaded(folder, "senet50_ft_weight.pkl", pickle.dumps({"conv1.weight": numbers}, protocol=2))
+
+
+@mishap(WEIGHTS)
 def it_is_a_checkpoint_of_another_program(folder):
     state = {"epoch": 3, "state_dict": {"conv1.weight": torch.ones(64, 3, 7, 7)}}
     return loaded(folder, "checkpoint.pth.tar", state)

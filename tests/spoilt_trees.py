@@ -103,6 +103,11 @@ def an_intensity_is_7(folder):
     return with_labels(folder, b"1,0\n2,7\n3,0\n4,0\n5,0\n6,0\n")
 
 
+@mishap(TREE)
+def an_intensity_has_twenty_digits(folder):
+    return with_labels(folder, b"1,0\n2,99999999999999999999\n3,0\n4,0\n5,0\n6,0\n")
+
+
 @mishap(TREE, "the frames of a label file do not count 1, 2, 3, …")
 def frames_do_not_count(folder):
     return with_labels(folder, b"1,0\n2,0\n4,0\n5,0\n6,0\n7,0\n")
@@ -216,6 +221,12 @@ def other_columns(folder):
 @mishap(TREE, "bad_frames.csv has a range that ends before it begins")
 def backward_range(folder):
     (copy("tree", folder) / "bad_frames.csv").write_text("subject,first,last\nSN001,5,2\n")
+    return refused(folder)
+
+
+@mishap(TREE, "bad_frames.csv has a number of twenty digits")
+def endless_range(folder):
+    (copy("tree", folder) / "bad_frames.csv").write_text("subject,first,last\nSN001,1,99999999999999999999\n")
     return refused(folder)
 
 

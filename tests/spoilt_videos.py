@@ -3,7 +3,7 @@
 from chunks import chunks_of, without, write_avi
 from mishaps import copy, mishap
 from spoilt_trees import ONE, TREE, refused, reported
-from trees import draw, label_file, spoil_frame, subject_points, video_file, write_video
+from trees import draw, hide_frames, label_file, lose_frame, spoil_frame, subject_points, video_file, write_video
 
 
 @mishap(TREE)
@@ -59,6 +59,23 @@ def a_video_lacks_a_frame_in_the_middle(folder):
     video = video_file(copy("tree", folder), ONE)
     write_avi(video, without(chunks_of(video), [3]), b"MJPG", 128, 96)
     return reported(folder)
+
+
+@mishap(TREE)
+def a_copy_of_a_video_lost_a_frame_in_the_middle(folder):
+    lose_frame(video_file(copy("tree", folder), ONE), 3)
+    return refused(folder)
+
+
+@mishap(TREE)
+def a_video_hides_frames_from_players(folder):
+    video = video_file(copy("tree", folder), ONE)
+    video.unlink()
+    points = subject_points(ONE, 8, 96, 128)
+    images = (draw(number, own, 96, 128) for number, own in enumerate(points, start=1))
+    whole = write_video(folder / "whole.mp4", images, codec="libx264", options={"qmin": "0", "qmax": "51"})
+    hide_frames(whole, video.with_suffix(".mp4"), 2)
+    return refused(folder)
 
 
 @mishap(TREE, "a frame is damaged in a video whose file does not tell when its frames are shown")

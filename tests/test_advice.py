@@ -58,6 +58,12 @@ def test_only_torchs_word_for_writing_is_taken_for_a_full_disk():
             "CUDA out of memory: ",
         ),
         (RuntimeError("[enforce] DefaultCPUAllocator: can't allocate memory: you tried"), "[enforce] DefaultCPU"),
+        (RuntimeError("CUDA error: out of memory\nCompile with"), "CUDA error: out of memory: free"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "cuDNN error: CUDNN_STATUS_ALLOC_FAILED: free"),
+        (
+            RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCUDA kernel"),
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable: free",
+        ),
         (MemoryError("Unable to allocate 19. GiB for an array"), "Unable to allocate 19. GiB for an array: free"),
         (MemoryError(), "memory was not enough: free some"),
         (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "[Errno 12] Cannot allocate memory: free some"),

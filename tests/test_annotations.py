@@ -27,6 +27,7 @@ def root(tmp_path: Path) -> Path:
         ("1,0\n3,0\n", "line 2 reads 3,0"),
         ("1,0\n2,6\n", "line 2 reads 2,6"),
         ("1,0\n2,-1\n", "line 2 reads 2,-1"),
+        ("1,0\n2,99999999999999999999\n", "every line must read"),  # beyond 64 bits
         ("1,0\n2,0\n", "2 lines where another AU of SN001 has 6"),
     ],
 )
@@ -43,6 +44,15 @@ def test_frames_past_the_end_of_a_short_video_are_kept_out_and_warned_of(root):
     with pytest.warns(UserWarning, match=r"LeftVideoSN001_comp\.avi: 4 frames for 6 labels; the last 2 frames"):
         tree = read_tree(root)
     assert trees.reasons(tree, "SN001") == {5: "not decodable", 6: "not decodable"}
+
+
+@pytest.mark.parametrize(
+    ("labelled", "told"), [(7, "the last frame is kept out as"), (5, "the last frame is ignored")]
+)
+def test_a_single_frame_is_told_in_the_singular(root, labelled, told):
+    trees.write_labels(root, "SN001", trees.intensities_of("SN001", labelled))
+    with pytest.warns(UserWarning, match=rf"LeftVideoSN001_comp\.avi: 6 frames for {labelled} labels; {told}"):
+        read_tree(root)
 
 
 def test_frames_without_labels_are_warned_of(root):

@@ -1,6 +1,7 @@
 """The gates that a notebook must pass before it may become a page."""
 
 import copy
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,38 @@ def test_a_good_notebook_is_executed_with_its_parameter_and_says_what_it_was_mad
     assert 0 < noted["seconds"] < 600
     assert abs(datetime.now(UTC) - datetime.fromisoformat(noted["made"])) < timedelta(minutes=10)
     assert not list((tmp_path / "out" / chapters.FAILED).iterdir())
+
+
+SETTLED = """
+import matplotlib, os
+from IPython import get_ipython
+print("told" in globals(), get_ipython().colors, matplotlib.rcParams["font.size"], os.environ.get("MINE"))
+"""
+
+
+@third_party_noise
+@pytest.mark.parametrize("named", [False, True])
+def test_a_users_own_settings_of_ipython_and_matplotlib_change_no_chapter(tmp_path, monkeypatch, named):
+    """Found in the home folder, or where variables say."""
+    home = tmp_path / "home"
+    ipython, drawing = home / ".ipython" / "profile_default", home / ".config" / "matplotlib" / "matplotlibrc"
+    (ipython / "startup").mkdir(parents=True)
+    drawing.parent.mkdir(parents=True)
+    (ipython / "startup" / "mine.py").write_text("told = True")
+    (ipython / "ipython_config.py").write_text("c.InteractiveShell.colors = 'NoColor'")
+    drawing.write_text("font.size: 33")
+    places = {"IPYTHONDIR": ipython.parent, "MPLCONFIGDIR": drawing.parent, "MATPLOTLIBRC": drawing}
+    for name, place in {**dict.fromkeys((*places, "XDG_CONFIG_HOME")), **(places if named else {})}.items():
+        monkeypatch.delenv(name, raising=False) if place is None else monkeypatch.setenv(name, str(place))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("MINE", "else the environment is the user's")
+    before = dict(os.environ)
+    source = write(tmp_path / "01_data.ipynb", new_code_cell(SETTLED))
+    done = chapters.read(chapters.execute(source, tmp_path / "out.ipynb", {}, {}))
+    told, colours, size, mine = done.cells[-1].outputs[0].text.split(maxsplit=3)
+    assert (told, size, mine.strip()) == ("False", "10.0", "else the environment is the user's")
+    assert colours != "NoColor"
+    assert dict(os.environ) == before
 
 
 @third_party_noise

@@ -14,7 +14,7 @@ from traunet.checkup.films import Film, watch
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.checkup.tree import examine_tree, ranges, unlike_disfa
 from traunet.config import SynthConfig
-from traunet.data.disfa import find_folders
+from traunet.data.disfa import BAD_FRAMES, find_folders
 from traunet.data.folds import SUBJECTS
 from traunet.facs import AUS, DISFA_AUS
 from traunet.scoring import published
@@ -91,6 +91,20 @@ def spoil_video(root: Path) -> None:
     trees.video_file(root, "SN001").write_text("404 not found")
 
 
+def quicken_video(root: Path) -> None:
+    images = [np.full((96, 128, 3), number, np.uint8) for number in range(60)]
+    trees.write_video(trees.video_file(root, "SN001"), images)
+
+
+def spoil_every_frame(root: Path) -> None:
+    for number in range(1, 7):
+        trees.spoil_frame(trees.video_file(root, "SN001"), number)
+
+
+def lose_a_frame(root: Path) -> None:
+    trees.lose_frame(trees.video_file(root, "SN001"), 3)
+
+
 def double_video(root: Path) -> None:
     shutil.copy(trees.video_file(root, "SN001"), trees.video_file(root, "SN001").with_suffix(".mkv"))
 
@@ -122,6 +136,9 @@ def empty_folders(root: Path) -> None:
         (remove_landmarks, "no landmarks of SN001"),
         (remove_video, "no video of SN001"),
         (spoil_video, "LeftVideoSN001_comp.avi: empty, truncated or not a video"),
+        (quicken_video, "LeftVideoSN001_comp.avi: 60 frames for 6 labels; was it converted to another rate?"),
+        (spoil_every_frame, "LeftVideoSN001_comp.avi: no frame in it can be decoded"),
+        (lose_a_frame, "LeftVideoSN001_comp.avi: 1 of the frames in its index cannot be found"),
         (double_video, "a second video of SN001"),
         (spoil_log, "bad_frames.csv: must have the columns"),
         (remove_folder, "no folder Landmark_Points"),
@@ -133,6 +150,36 @@ def test_a_bad_tree_is_a_line_and_never_an_exception(root, spoil, told):
     spoil(root)
     found = [line for line in report(root) if line.startswith("missing:") and told in line]
     assert len(found) == 1
+
+
+def test_frames_that_the_video_lacks_or_has_more_are_told_as_reading_tells_them(root):
+    trees.write_labels(root, "SN001", trees.intensities_of("SN001", 7))
+    trees.write_labels(root, "SN031", trees.intensities_of("SN031", 4))
+    text = remarks(report(root))
+    assert "LeftVideoSN001_comp.avi: 6 frames for 7 labels; the last frame is kept out" in text
+    assert "LeftVideoSN031_comp.avi: 6 frames for 4 labels; the last 2 frames are ignored" in text
+
+
+def test_a_fold_of_which_no_frame_can_be_used_is_missing(root):
+    assert "a usable frame in fold" not in remarks(report(root))
+    for path in (root / "Landmark_Points" / "SN001").rglob("*.mat"):
+        trees.scipy.io.savemat(path, {"pts": np.ones((68, 2))})
+    assert "missing: a usable frame in fold 1, and training" in remarks(report(root))
+    for path in (root / "Landmark_Points" / "SN031").rglob("*.mat"):
+        trees.scipy.io.savemat(path, {"pts": np.ones((68, 2))})
+    assert "missing: a usable frame in fold 1, 2, and training" in remarks(report(root))
+
+
+def test_a_log_that_replaces_the_data_sets_is_told_with_how_far_it_differs(root, monkeypatch):
+    monkeypatch.setitem(BAD_FRAMES, "SN001", ((2, 3),))
+    log = root / "bad_frames.csv"
+    log.write_text("subject,first,last\nSN001,2,3\n")
+    assert "bad_frames.csv" not in remarks(report(root))
+    log.write_text("subject,first,last\nSN001,3,4\nSN031,6,6\n")
+    told = "bad_frames.csv replaces the data set's log, and marks 3 frames otherwise, of SN001, SN031;"
+    assert told in remarks(report(root))
+    (root / "SYNTHETIC.json").write_text("{}")
+    assert "bad_frames.csv" not in remarks(report(root))
 
 
 def test_what_is_wrong_with_one_part_of_a_subject_does_not_hide_the_next(root):

@@ -170,7 +170,7 @@ def test_a_subject_in_whose_video_no_face_is_found_is_named_and_its_frames_are_c
     nobody = examined("SN003", 3, faceless=True)
     unseen = Examined("SN004", landmarks=head(4), sample=Sample.of(head(4)))  # no video that could be read
     lines = list(face_lines([examined("SN001", 1), examined("SN002", 2), nobody, unseen]))
-    assert "lies in a face in 24 of 24 sampled frames (12 more show dlib no face)" in lines[0]
+    assert "lies in a face in 24 of 24 sampled frames (12 more show dlib no face, and count as usable" in lines[0]
     assert [line for line in lines if line.startswith("odd:")] == [
         f"odd: SN003: dlib finds no face in any of its {len(nobody.sightings.faces)} sampled frames; is this its "
         "video of the left camera, upright?"

@@ -1,5 +1,6 @@
 """The commands: what the user can mend is one line that says how, and an exit code of 2."""
 
+import io
 import subprocess
 import sys
 
@@ -65,6 +66,13 @@ def test_a_network_is_trained_again_from_another_seed(monkeypatch, tmp_path):
     monkeypatch.setattr("traunet.cli._trained", lambda runs: None)
     assert main(["train", "--variant", "tranet", "--fold", "1", "2", "--again", "3", "--profile", "smoke"]) == 0
     assert [(variant, fold, again) for variant, fold, _, again in asked] == [("tranet", 1, 3), ("tranet", 2, 3)]
+
+
+@pytest.mark.parametrize("again", ["-1", "two"])
+def test_another_seed_is_a_number_of_0_or_more(capsys, again):
+    with pytest.raises(SystemExit):
+        main(["train", "--variant", "tranet", "--fold", "1", f"--again={again}"])
+    assert f"{again} is no number of 0 or more" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -149,3 +157,12 @@ def test_the_doctor_says_what_is_here_and_what_is_missing(tmp_path, capsys):
     report = capsys.readouterr().out
     assert "DISFA with 1 subjects" in report
     assert "missing: profile 'paper' needs the trunk's weights" in report
+
+
+def test_the_doctor_tells_of_places_whose_names_are_not_utf8(monkeypatch):
+    monkeypatch.setattr("traunet.doctor.examine", lambda _: iter(["odd: caf\udce9/SN001", "fit"]))
+    strict = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr("sys.stdout", strict)
+    assert main(["doctor"]) == 0
+    strict.seek(0)
+    assert strict.read().splitlines()[:2] == ["odd: caf\\udce9/SN001", "fit"]

@@ -206,6 +206,14 @@ def test_the_file_to_read_is_never_overwritten(net, finder, tmp_path, outputs):
     assert list(tmp_path.iterdir()) == [photograph]
 
 
+def test_the_table_and_the_overlay_cannot_be_one_file(net, finder, tmp_path):
+    Image.fromarray(pixels(HEADS[0])).save(tmp_path / "face.png")
+    (tmp_path / "a.png").write_text("of before")
+    with pytest.raises(ValueError, match=r"a\.png: the table and the overlay cannot be one file"):
+        predict_file(tmp_path / "face.png", net, ALIGN, tmp_path / "a.png", tmp_path / "a.png", finder=finder)
+    assert (tmp_path / "a.png").read_text() == "of before"
+
+
 NORMALISATION = Normalisation("BGR", (90.0, 100.0, 130.0), 1.0)
 
 

@@ -89,7 +89,14 @@ def test_the_official_log_counts_frames_from_one_and_includes_both_ends(tmp_path
     assert trees.usable(tree, "SN001") == [True, False, False, False, True, False]
 
 
-@pytest.mark.parametrize("content", ["who,from,to\nSN001,2,3\n", "subject,first,last\nSN001,three,4\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "who,from,to\nSN001,2,3\n",
+        "subject,first,last\nSN001,three,4\n",
+        "subject,first,last\nSN001,1,99999999999999999999\n",  # beyond 64 bits
+    ],
+)
 def test_a_log_of_bad_frames_that_cannot_be_read_is_an_error(root, content):
     (root / "bad_frames.csv").write_text(content)
     with pytest.raises(ValueError, match=r"bad_frames\.csv: must have the columns"):

@@ -68,3 +68,14 @@ def test_weights_that_are_none_are_a_line(tmp_path):
     lines = whole_report(workspace)
     assert "refused: it holds a whole pickled module" in remarks(lines)
     assert lines[-1].startswith("not fit")
+
+
+def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
+    runs = tmp_path / "build" / "smoke" / "runs"
+    runs.mkdir(parents=True)
+    workspace = Workspace(PROFILES["smoke"], tmp_path / "build")
+    assert not any("unfinished" in line for line in whole_report(workspace))
+    for name in (".tranet-fold1-0123456789ab.unfinished", ".tranet-fold2-0123456789ab.unfinished"):
+        with (runs / name).open("wb") as file:
+            file.truncate(600_000_000)
+    assert any("2 notes of unfinished trainings, 1.2 GB: " in line for line in whole_report(workspace))

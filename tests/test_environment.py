@@ -1,10 +1,13 @@
 """One set of pinned versions, for pip and conda users alike, and nothing used that is not asked for."""
 
 import ast
+import csv
 import importlib.metadata
 import re
 import sys
+import sysconfig
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,16 @@ def test_every_pinned_package_has_hashes_and_none_comes_from_an_address():
     blocks = re.split(r"\n(?=\w)", LOCK.read_text())
     assert all("--hash=sha256:" in block and "==" in block for block in blocks)
     assert "://" not in LOCK.read_text()
+
+
+def test_no_package_overwrote_what_another_one_wrote():
+    """Two of NVIDIA's did, each with a library of the same name for another CUDA."""
+    owners = defaultdict(set)
+    for record in Path(sysconfig.get_path("purelib")).glob("*.dist-info/RECORD"):
+        for file, *_ in csv.reader(record.read_text(encoding="utf-8").splitlines()):
+            owners[file].add(record.parent.name)
+    assert len(owners) > 10_000
+    assert {file: names for file, names in owners.items() if len(names) > 1} == {}
 
 
 @pytest.mark.parametrize("folder", ["traunet", "tests"])

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+import torch
 
 from traunet.config import SMOKE, VARIANTS
 from traunet.machines.locking import alone
+from traunet.model.weights import WeightsError
 from traunet.records.sealing import SEAL, seal
 from traunet.workflow import flow
 from traunet.workflow.flow import FlowError
@@ -94,3 +97,40 @@ def test_the_workflow_would_train_every_variant_and_end_with_the_site(tmp_path):
     for step in ("synth", "prepare", "pretrain", "tables", "site"):
         assert plan[plan.index(step) + 1] == "1"
     assert not (tmp_path / "build" / "smoke" / "done").exists()
+
+
+def planned(tmp_path, build):
+    """What `make book` would make, word by word, with the build folder of this name."""
+    command = [sys.executable, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TRAUNET_BUILD": str(build)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split()
+
+
+def test_a_stale_mark_in_a_build_folder_behind_a_link_is_made_again(tmp_path):
+    real, link = tmp_path / "scratch", tmp_path / "build"
+    marks = real / "smoke" / "done"
+    marks.mkdir(parents=True)
+    link.symlink_to(real)
+    for name in ("tree", "results"):
+        (marks / name).write_text("of another day")
+    assert "tables" in planned(tmp_path, link)
+
+
+def test_marks_of_networks_that_are_gone_stop_nobody(tmp_path):
+    marks = tmp_path / "build" / "smoke" / "done"
+    marks.mkdir(parents=True)
+    for name in ("train-oldnet-123", "train-tranet-1", "train-tranet-123-again7", "train-tranet-123"):
+        (marks / name).write_text("of another day")
+    plan = planned(tmp_path, tmp_path / "build")
+    assert plan[plan.index("train") + 1] == str(len(VARIANTS))
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_made(workspace):
+    weights = workspace.root / "resnet50_ft_weight.pth"
+    weights.parent.mkdir()
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, weights)
+    with pytest.raises(WeightsError, match=r"resnet50_ft_weight\.pth: does not fit this trunk"):
+        flow.make_book(replace(workspace, weights=weights))
+    assert list(workspace.root.iterdir()) == [weights]

@@ -5,16 +5,22 @@ import json
 import re
 import sys
 import zlib
+from html import escape
 from pathlib import Path
 
 import pytest
+from docutils.writers._html_base import HTMLTranslator
 from nbformat import writes
 from nbformat.v4 import new_code_cell, new_output
 from PIL import Image, PngImagePlugin
 from projects import PIXEL, chapter, executed, workspace, write_executed, write_project, write_sealed
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import TextLexer
 
 from traunet.book import chapters, leaks, publish
 from traunet.book.publish import BuildError
+from traunet.workspace import PROJECT
 
 
 def shown(folder: Path, *outputs, **metadata) -> Path:
@@ -130,6 +136,63 @@ def test_a_secret_is_reported_without_being_told(tmp_path, monkeypatch):
     assert "false" not in private
     (tmp_path / "a.js").write_text("let key = 'correct-horse-battery'")
     assert leaks.faults(tmp_path, private) == ["a.js holds a secret of this machine"]
+
+
+@pytest.mark.parametrize("private", ['p"ss\\w&rd<1>é', "p@ss'word", "/data/J. & K. lab/DISFA", "/mnt/d'Arc/DISFA"])
+@pytest.mark.parametrize("print_", [str, repr, lambda text: json.dumps({"dsn": text}), lambda text: str([text])])
+def test_a_private_text_is_found_however_it_is_written(tmp_path, private, print_):
+    """As a notebook's file holds it, and as a page does; both also where a notebook shows HTML."""
+    said = print_(private)
+    for kind, output in (
+        ("text", printed(said)),
+        ("html", new_output("display_data", {"text/html": escape(said)})),
+    ):
+        site = tmp_path / kind
+        site.mkdir()
+        shown(site, output)
+        by_docutils = said.translate(HTMLTranslator.special_characters)
+        by_pygments = highlight(said, TextLexer(), HtmlFormatter())
+        for number, page in enumerate([escape(said), escape(said, quote=False), by_docutils, by_pygments]):
+            (site / f"{number}.html").write_text(page)
+        found = [fault for fault in leaks.faults(site, [private]) if "of this machine" in fault]
+        assert len(found) == 5, found
+
+
+def test_a_secret_that_stands_on_a_page_is_no_example(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_TOKEN", "/correct-horse/battery")
+    monkeypatch.setenv("HOME", "/home/anna")
+    project = write_project(tmp_path)
+    (project / "book" / "how.md").write_text("# How\n\nIn /home/anna say LAB_TOKEN=/correct-horse/battery.\n")
+    private = leaks.private_texts(written=publish._written(project))
+    assert "/correct-horse/battery" in private
+    assert "/home/anna" not in private
+    assert "/home/anna" in leaks.private_texts()
+
+
+@pytest.mark.parametrize("name", ["demo", "test", "data", "train", "paper", "face", "head", "Smoke"])
+def test_a_name_that_is_a_word_of_the_book_tells_nothing(monkeypatch, name):
+    monkeypatch.setattr("getpass.getuser", lambda: name)
+    monkeypatch.setattr("platform.node", lambda: f"{name}.lab7")
+    assert leaks.private_names() == [name, f"{name}.lab7"]
+    assert leaks.private_names(publish._written(PROJECT)) == [f"{name}.lab7"]
+
+
+def test_a_part_of_a_word_is_no_word(monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "train")
+    monkeypatch.setattr("platform.node", lambda: "vm")
+    assert leaks.private_names("retrained, strain, training") == ["train"]
+
+
+def test_what_a_page_a_cell_or_a_setting_says_is_written_and_what_a_cell_shows_is_not(tmp_path):
+    """Whoever saved a notebook with its outputs has written none of them."""
+    source = chapter(new_code_cell("in_a_cell = 1"))
+    source.cells[-1].outputs = [printed("in_an_output")]
+    project = write_project(tmp_path, "# Intro\n\nin_prose\n", source)
+    (project / "traunet").mkdir()
+    (project / "traunet" / "config.py").write_text("in_settings = 1")
+    said = publish._written(project)
+    words = ("in_a_cell", "in_prose", "in_settings", "in_an_output")
+    assert [word in said for word in words] == [True, True, True, False]
 
 
 def test_this_machine_knows_its_folders_and_names(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from odd_media import with_a_latin_title, with_damaged_notes
 from photographs import LANDSCAPE, LEAVING, NOBODY, PORTRAIT, VIDEO, WITH_ALPHA, pixels, real
 from PIL import Image
 
@@ -126,6 +127,13 @@ def test_a_picture_whose_head_alone_is_there_is_named(tmp_path):
         open_media(tmp_path / "half.webp")
 
 
+def test_a_photograph_that_points_far_beyond_itself_is_named(tmp_path):
+    """The system's error names no file then."""
+    (tmp_path / "far.tif").write_bytes(b"II+\0\x08\0\0\0" + (2**63 - 1).to_bytes(8, "little") + bytes(64))
+    with pytest.raises(MediaError, match=r"far\.tif: the photograph is damaged"):
+        open_media(tmp_path / "far.tif")
+
+
 RAMP = np.tile(np.arange(256, dtype=np.uint16), (4, 1))
 
 
@@ -208,6 +216,16 @@ def test_a_damaged_photograph_is_named(tmp_path):
     path.write_bytes(real(PORTRAIT).read_bytes()[:30_000])
     with pytest.raises(MediaError, match=r"half\.jpg: the photograph is damaged"):
         list(open_media(path).pictures())
+
+
+def test_a_photograph_whose_notes_are_damaged_is_named(tmp_path):
+    with pytest.raises(MediaError, match=r"notes\.jpg: the photograph is damaged"):
+        list(open_media(with_damaged_notes(tmp_path / "notes.jpg")).pictures())
+
+
+@pytest.mark.parametrize("name", ["v.avi", "v.mp4"])
+def test_a_title_in_another_encoding_is_no_fault_of_the_video(tmp_path, name):
+    assert len(list(open_media(with_a_latin_title(tmp_path / name, 6)).pictures())) == 6
 
 
 @pytest.mark.parametrize("name", [VIDEO, NOBODY, LEAVING])
@@ -294,3 +312,10 @@ def test_a_photograph_that_would_fill_the_memory_is_named(tmp_path, monkeypatch)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(MediaError, match=r"large\.png: the photograph is too large"):
         open_media(tmp_path / "large.png")
+
+
+def test_a_video_of_an_unknown_codec_is_not_called_damaged(tmp_path):
+    video = write_video(tmp_path / "new.mp4", [pattern(n) for n in range(3)])
+    video.write_bytes(video.read_bytes().replace(b"avc1", b"qz77"))
+    with pytest.raises(MediaError, match=r"new\.mp4: nothing here decodes its codec; convert it"):
+        open_media(video)

@@ -1,5 +1,6 @@
-"""Malicious weights files run nothing, change nothing and take no more memory than they have bytes."""
+"""Malicious weights files run nothing, change nothing and take little more memory or time than they have bytes."""
 
+import io
 import pickle
 import struct
 import tracemalloc
@@ -114,11 +115,47 @@ def arrays() -> bytes:
     return b"\x80\x02]" + text(b"a" * 100_000) + b"q\x000" + (once + b"a") * 2_000 + b"."
 
 
+def encodings_unwatched() -> bytes:
+    """The same, after the stand-in for the function was told that an attribute of it is something else."""
+    told = b"c_codecs\nencode\nN}" + text(b"spend") + RECONSTRUCT + b"s\x86b0"
+    return b"\x80\x02" + told + encodings()[2:]
+
+
+ENTRIES = b"(" + b"".join(b"J" + struct.pack("<i", number) + b"N" for number in range(20_000)) + b"u"
+
+
+def copies() -> bytes:
+    """A dictionary of 20,000 entries, copied 1,000 times."""
+    made = b"}q\x00" + ENTRIES + b"ccollections\nOrderedDict\nq\x01]"
+    return b"\x80\x02" + made + b"h\x01h\x00\x85Ra" * 1_000 + b"."
+
+
+def copies_of_what_grew() -> bytes:
+    """The same, of a dictionary that was empty when it was put into what is handed on."""
+    made = b"}q\x00\x85q\x02h\x00" + ENTRIES + b"ccollections\nOrderedDict\nq\x01]"
+    return b"\x80\x02" + made + b"h\x01h\x02Ra" * 1_000 + b"."
+
+
+def lists() -> bytes:
+    """A list of 100 times the same list, of 100 times the same, and so on: 100,000,000 numbers."""
+    made = b"]q\x00(" + b"K\x01" * 100 + b"e"
+    for depth in range(3):
+        made += b"]q" + bytes([depth + 1]) + b"(" + (b"h" + bytes([depth])) * 100 + b"e"
+    return b"\x80\x02" + made + b"}" + text(b"conv1.weight") + b"h\x03s."
+
+
+def doubled() -> bytes:
+    """A name that is a pair of twice the same pair, of twice the same, and so on: to hash it takes 2^22 steps."""
+    return b"\x80\x02}K\x01" + b"q\x00h\x00\x86" * 22 + b"Ns."
+
+
+BULK = [encodings(), encodings_unwatched(), arrays(), copies(), copies_of_what_grew(), lists(), doubled()]
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (encodings(), "become far larger"),
-        (arrays(), "become far larger"),
+        *((content, "become far larger") for content in BULK),
         (b"\x80\x04\x8e" + struct.pack("<Q", 2**33) + b"few.", "damaged"),  # BINBYTES8
         (b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"few.", "damaged"),  # FRAME
         (b"\x80\x02X" + struct.pack("<I", 2**32 - 1) + b"few.", "damaged"),
@@ -155,6 +192,48 @@ def test_a_zip_that_unpacks_to_more_than_it_holds_is_refused(tmp_path):
         load_trunk(path)
 
 
+def torch_file(path: Path, program: bytes, zipped: bool) -> Path:
+    """A file of torch's, in either of its formats, with another pickle in the content's place."""
+    torch.save({}, path, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    if not zipped:
+        path.write_bytes(content.replace(b"\x80\x02}q\x00.", program))
+        return path
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(path, "w") as packed:
+        for part in source.infolist():
+            packed.writestr(part.filename, program if part.filename.endswith("data.pkl") else source.read(part))
+    return path
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("program", "match"),
+    [
+        (copies(), "become far larger"),
+        (lists(), "become far larger"),
+        (doubled(), "become far larger"),
+        (b"\x80\x02c__builtin__\nbytearray\nJ" + struct.pack("<i", 10**9) + b"\x85R.", "asks for a bytearray"),
+    ],
+)
+def test_torchs_files_cannot_take_much_memory_either(tmp_path, zipped, program, match):
+    path = torch_file(tmp_path / "senet50_ft_dims_2048.pth", program, zipped)
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError, match=match):
+            load_trunk(path)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_of_torchs_that_was_put_together_by_hand_is_read_as_its_own(tmp_path, zipped):
+    """So that what is refused above is refused for its pickle."""
+    program = b"\x80\x02}" + text(b"conv1.weight") + b"K\x01s."
+    with pytest.raises(WeightsError, match="holds more than arrays by name"):
+        load_trunk(torch_file(tmp_path / "senet50_ft_dims_2048.pth", program, zipped))
+
+
 @pytest.mark.filterwarnings("ignore:Validating sparse")
 @pytest.mark.parametrize(
     "tensor",
@@ -164,3 +243,15 @@ def test_tensors_that_are_larger_than_their_bytes_are_refused(tmp_path, tensor):
     torch.save({"conv1.weight": tensor}, tmp_path / "wide.pth")
     with pytest.raises(WeightsError, match=r"wide\.pth: refused: it claims larger arrays"):
         load_trunk(tmp_path / "wide.pth")
+
+
+def test_python_2s_oldest_pickle_is_read_whose_texts_are_no_ascii(tmp_path):
+    """As `pickle.dump(weights, file)` wrote it there: protocol 0, an array's bytes as a text in quotes."""
+    array = np.array([-1.5, 0.1], dtype="<f4")
+    kind = "cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+    new = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+    state = f"(I1\n(I2\nt{kind}I00\nS{repr(array.tobytes())[1:]}\ntb"
+    (tmp_path / "old.pkl").write_text(f"(dS'conv1.weight'\n{new}{state}s.", encoding="ascii")
+    read = pickled.load_arrays(tmp_path / "old.pkl")
+    assert isinstance(read, dict)
+    assert np.array_equal(read["conv1.weight"], array)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_output
 from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project, write_sealed
@@ -99,6 +100,8 @@ def test_a_page_of_the_contents_without_a_source_fails_the_build(tmp_path):
 def test_the_banner_tells_what_is_not_the_papers_and_whose_faces_are_shown(tmp_path):
     smoke = workspace(tmp_path)
     on_disfa = type("RealWorkspace", (type(smoke),), {"dataset": "DISFA"})
+    release = tmp_path / "senet50_ft_dims_2048.pth"
+    torch.save({"conv1_7x7_s2.weight": torch.zeros(64, 3, 7, 7)}, release)
     other, people = "not the paper's experiment", "These pages show people of DISFA"
     for work, said, unsaid in (
         (smoke, ["Profile smoke, data set: synthetic DISFA.", other], [people]),
@@ -108,7 +111,8 @@ def test_the_banner_tells_what_is_not_the_papers_and_whose_faces_are_shown(tmp_p
             [people],
         ),
         (on_disfa(SMOKE, tmp_path), ["Profile smoke, data set: DISFA.", other, people], []),
-        (on_disfa(PAPER, tmp_path), ["Profile paper, data set: DISFA.", people], [other]),
+        (on_disfa(PAPER, tmp_path), ["Profile paper, data set: DISFA.", other, people], []),
+        (on_disfa(PAPER, tmp_path, weights=release), ["Profile paper, data set: DISFA.", people], [other]),
     ):
         banner = publish.banner(work)
         assert [text in banner for text in [*said, *unsaid]] == [True] * len(said) + [False] * len(unsaid)

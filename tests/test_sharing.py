@@ -1,6 +1,8 @@
 """Two processes that share every batch, held against one that has it whole."""
 
+import resource
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,25 @@ def test_the_network_in_hand_is_the_one_that_was_trained(alone_and_shared):
     answers = [predict(net, PaintedStore(), rows, machine=ONE) for net in (one, two)]  # pyright: ignore
     assert np.allclose(*answers, atol=1e-5)
     assert not any(isinstance(module, SharedBatchNorm2d) for module in two.modules())
+
+
+def test_two_processes_take_a_stopped_training_up_with_few_files_open(tmp_path, alone_and_shared):
+    (_, alone), _ = alone_and_shared
+    store, net, resume = PaintedStore(), network(), tmp_path / "unfinished.pt"
+    split, once = folds.split(store.frames, 1, 3), replace(FEW_STEPS, max_epochs=1)
+    fit(network(), store, split, once, machine=TWO, progress=None, resume=resume)  # pyright: ignore
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Fewer than there are tensors: the network's, as many of the best epoch, and the momentum.
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + len(net.state_dict()), hard)
+    )
+    try:
+        shared = fit(net, store, split, FEW_STEPS, machine=TWO, progress=None, resume=resume)  # pyright: ignore
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert shared.sittings == [1]
+    for name, value in alone.state_dict.items():
+        assert torch.allclose(value.float(), shared.state_dict[name].float(), atol=1e-5), name
 
 
 def normalise_share(rank: int, folder: str, features: torch.Tensor, weights: torch.Tensor) -> None:

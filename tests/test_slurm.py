@@ -29,9 +29,11 @@ def finished(tmp_path_factory):
     own = checkout / "own"
     shutil.copytree(PROJECT / "profiles" / "slurm", own)
     text = (own / "config.yaml").read_text()
-    for line in ("default-resources:", '  slurm_account: "yours"', '  slurm_partition: "cpu"'):
+    for line in ("default-resources:", "  slurm_account: \"'yours'\"", "  slurm_partition: \"'cpu'\""):
+        assert f"# {line}" in text
         text = text.replace(f"# {line}", line.replace("yours", "lab"))
-    (own / "config.yaml").write_text(text.replace('# slurm_partition: "gpu"', 'slurm_partition: "gpu"'))
+    # A partition with a name of Python's own, as small clusters have it.
+    (own / "config.yaml").write_text(text.replace("# slurm_partition: \"'gpu'\"", "slurm_partition: \"'all'\""))
     return checkout, slurm.install(checkout / "bin", checkout / "cluster")
 
 
@@ -54,7 +56,7 @@ def test_a_training_that_fails_says_why_and_is_tried_again_with_more_memory(clus
     assert done.returncode == 0, done.stdout
     assert (checkout / "build" / "smoke" / "done" / "train-tranet-2").exists()
     first, second = (slurm.asked(noted / f"{number}.args") for number in (1, 2))
-    assert (first["-A"], first["-p"], first["-t"], first["--gpus"]) == ("lab", "gpu", "1440", "1")
+    assert (first["-A"], first["-p"], first["-t"], first["--gpus"]) == ("lab", "all", "1440", "1")
     assert (first["--cpus-per-task"], first["--mem"], second["--mem"]) == ("8", "24000", "48000")
     assert first["--comment"] == "rule_train_wildcards_tranet_2"
     assert slurm.asked(noted / "2.step")["--gpus"] == "1"

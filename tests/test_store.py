@@ -280,3 +280,14 @@ def test_a_damaged_picture_is_refused(root, tmp_path):
     (made.path / "images.bin").write_bytes(bytes((made.path / "images.bin").stat().st_size))
     with pytest.raises(ValueError, match=r"images\.bin: picture 0 is damaged"):
         made.image(0)
+
+
+def test_a_picture_of_which_one_bit_turned_is_refused_and_no_other(root, tmp_path):
+    made = prepared(root, tmp_path / "store")
+    content = bytearray((made.path / "images.bin").read_bytes())
+    first = made.image(made.usable[0])
+    content[-40] ^= 1
+    (made.path / "images.bin").write_bytes(content)
+    assert np.array_equal(made.image(made.usable[0]), first)
+    with pytest.raises(ValueError, match=rf"images\.bin: picture {made.usable[-1]} is damaged; delete the store"):
+        made.image(made.usable[-1])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import trees
 
+from traunet.data import packets
 from traunet.data import video as video_module
 from traunet.data.video import all_before, count_frames, divide, numbered, whole
 
@@ -80,11 +81,11 @@ def test_frames_that_a_recorder_left_out_keep_their_numbers(tmp_path, images):
 
 
 def test_uneven_times_are_no_frames_left_out():
-    assert video_module._by_time([0, 33, 67, 100, 133]) == [1, 2, 3, 4, 5]
-    assert video_module._by_time([0, 40, 20]) == [1, 3, 2]
-    assert video_module._by_time([*range(0, 200, 10), 5000]) == list(range(1, 22))
-    assert video_module._by_time([]) == video_module._by_time([0, 0]) == video_module._by_time([None]) == []
-    assert video_module._by_time([7]) == [1]
+    assert packets._by_time([0, 33, 67, 100, 133]) == [1, 2, 3, 4, 5]
+    assert packets._by_time([0, 40, 20]) == [1, 3, 2]
+    assert packets._by_time([*range(0, 200, 10), 5000]) == list(range(1, 22))
+    assert packets._by_time([]) == packets._by_time([0, 0]) == packets._by_time([None]) == []
+    assert packets._by_time([7]) == [1]
 
 
 @pytest.mark.parametrize(

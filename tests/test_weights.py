@@ -154,11 +154,20 @@ def test_a_pickled_module_is_refused_with_the_name_of_a_file_that_is_not(tmp_pat
         load_trunk(path)
 
 
+def torch_bytes(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
 def damaged(trunk: SENet) -> dict[str, bytes]:
-    whole = io.BytesIO()
-    torch.save(authors_state(trunk), whole)
     arrays = pickle.dumps(as_arrays(ports_state(trunk)))
-    return {"cut.pth": whole.getvalue()[:-500], "cut.pkl": arrays[:-500], "empty.pkl": b"", "text.pth": b"404 Not"}
+    return {
+        "cut.pth": torch_bytes(authors_state(trunk))[:-500],
+        "cut.pkl": arrays[:-500],
+        "empty.pkl": b"",
+        "text.pth": b"404 Not",
+    }
 
 
 @pytest.mark.parametrize("name", ["cut.pth", "cut.pkl", "empty.pkl", "text.pth"])
@@ -225,10 +234,36 @@ def test_an_archive_is_to_be_unpacked_and_is_not_called_damaged(tmp_path, trunk,
         load_trunk(Path(made))
 
 
-def test_an_ordered_dictionary_of_arrays_is_read_as_a_plain_one(tmp_path, trunk):
+class Python2s(dict):
+    """A dictionary that is pickled as an ordered one was by Python 2: as a call with a list of pairs."""
+
+    def __reduce__(self):
+        return OrderedDict, ([list(pair) for pair in self.items()],)
+
+
+@pytest.mark.parametrize("kind", [OrderedDict, Python2s])
+def test_an_ordered_dictionary_of_arrays_is_read_as_a_plain_one(tmp_path, trunk, kind):
     theirs = as_arrays(ports_state(trunk))
-    for name, content in (("plain.pkl", theirs), ("ordered.pkl", OrderedDict(theirs))):
+    for name, content in (("plain.pkl", theirs), ("ordered.pkl", kind(theirs))):
         (tmp_path / name).write_bytes(pickle.dumps(content, protocol=2))
     (plain, _), (ordered, _) = (load_trunk(tmp_path / name) for name in ("plain.pkl", "ordered.pkl"))
     assert plain.keys() == ordered.keys()
     assert all(torch.equal(plain[name], ordered[name]) for name in plain)
+
+
+@pytest.mark.parametrize("value", [[[1.0, 2.0]], 1.0])
+def test_numbers_that_are_no_array_are_no_weights(tmp_path, value):
+    for name, write in (("a.pkl", lambda content: pickle.dumps(content, protocol=2)), ("a.pth", torch_bytes)):
+        (tmp_path / name).write_bytes(write({"conv1.weight": value}))
+        with pytest.raises(WeightsError, match=rf"{name}: holds more than arrays by name; use"):
+            load_trunk(tmp_path / name)
+
+
+def test_a_file_far_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    with (tmp_path / "all.tar").open("wb") as file:
+        file.truncate(30 * 2**30)  # takes no room
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(
+        WeightsError, match=r"all\.tar: 30\.0 GB, and no weights of SENet-50 have more than 0\.2; use"
+    ):
+        load_trunk(tmp_path / "all.tar")

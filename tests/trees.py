@@ -93,6 +93,27 @@ def spoil_frame(video: Path, number: int) -> None:
     video.write_bytes(video.read_bytes().replace(picture, spoilt, 1))
 
 
+def lose_frame(video: Path, number: int) -> None:
+    """Overwrite the header of one chunk (from 1) of an AVI file, as a bad sector does."""
+    with av.open(str(video)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size and packet.pos]
+    data = bytearray(video.read_bytes())
+    data[places[number - 1] - 8 : places[number - 1]] = bytes(8)
+    video.write_bytes(data)
+
+
+def hide_frames(video: Path, out: Path, count: int) -> Path:
+    """Copy an MP4 file; an edit list hides its first frames from players."""
+    with av.open(str(video)) as source, av.open(str(out), "w", options={"avoid_negative_ts": "disabled"}) as made:
+        copied = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                by = count * (packet.duration or 0)
+                packet.pts, packet.dts, packet.stream = (packet.pts or 0) - by, (packet.dts or 0) - by, copied
+                made.mux(packet)
+    return out
+
+
 def video_file(root: Path, subject: str) -> Path:
     return root / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
 

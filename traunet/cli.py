@@ -107,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
     train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
     train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
-    train.add_argument("--again", type=int, default=0, metavar="N", help="add N to the seed (default: 0)")
+    train.add_argument("--again", type=_number, default=0, metavar="N", help="add N to the seed (default: 0)")
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
@@ -133,12 +133,17 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--run", type=Path, required=True, help="the folder of a trained network")
     predict.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
     predict.add_argument("--overlay", type=Path, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
+    predict.add_argument("--device", default="auto", help="auto, cpu or cuda")
     return top
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
+    return _number(text, 1)
+
+
+def _number(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text} is no number of {least} or more")
     return int(text)
 
 
@@ -264,10 +269,12 @@ def _book(given: argparse.Namespace) -> Made | None:
 
 def _predict(given: argparse.Namespace) -> Made:
     from traunet.detect import caveat, load_network, predict_file
+    from traunet.machines.machine import Machine
     from traunet.runs import Run
 
-    run = Run.open(given.run, answers=False)
-    found = predict_file(given.file, *load_network(run), given.out, given.overlay, note=caveat(run))
+    run, device = Run.open(given.run, answers=False), Machine(given.device).torch_device()
+    net, align = load_network(run)
+    found = predict_file(given.file, net.to(device), align, given.out, given.overlay, note=caveat(run))
     if caveat(run):
         print(caveat(run))
     return Made([given.out], note=str(found))
@@ -276,7 +283,9 @@ def _predict(given: argparse.Namespace) -> Made:
 def _bench(given: argparse.Namespace) -> Made:
     from traunet.bench import gpu, preparation, step
     from traunet.bench.report import benchmark
+    from traunet.machines.machine import Machine
 
+    Machine().torch_device()  # a GPU that cannot be used is better told now than after minutes of measuring
     out = given.out or Workspace.of("demo").bench
     options = {"preparation": {"full": True}} if given.full else {}
     parts = {"preparation": preparation.measure, "step": step.measure, "gpu": gpu.measure}
@@ -290,6 +299,6 @@ def _doctor(given: argparse.Namespace) -> None:
 
     line = ""
     for line in examine(_workspace(given)):
-        print(line)
+        print(line.encode(errors="backslashreplace").decode())  # a name on a disk need not be UTF-8
     if line.startswith("not fit"):
         raise SystemExit(1)

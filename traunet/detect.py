@@ -165,10 +165,12 @@ def predict_file(
     return Detection(table, frame)
 
 
-def _refuse_overwriting(path: Path, *outputs: Path | None) -> None:
-    for output in outputs:
-        if output is not None and Path(output).resolve() == path.resolve():
+def _refuse_overwriting(path: Path, table: Path, overlay: Path | None) -> None:
+    for output in filter(None, (table, overlay)):
+        if Path(output).resolve() == path.resolve():
             raise ValueError(f"{output}: is the file to read; choose another name to write to")
+    if overlay and Path(overlay).resolve() == Path(table).resolve():
+        raise ValueError(f"{overlay}: the table and the overlay cannot be one file; choose another name for one")
 
 
 def _follow(

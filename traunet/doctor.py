@@ -142,5 +142,12 @@ def _stages(workspace: Workspace) -> Iterator[str]:
         yield f"{workspace.profile.name}: {stage} {state}"
     runs = [path for path in (workspace.folder / "runs").glob("[!.]*") if path.is_dir()]
     yield f"{workspace.profile.name}: {len(runs)} runs on disk; the book needs {len(VARIANTS) * len(FOLDS)}"
+    left = list((workspace.folder / "runs").glob(".*.unfinished*"))
+    if left:
+        size = sum(file.stat().st_size for file in left) / 1e9
+        yield (
+            f"{workspace.profile.name}: {len(left)} notes of unfinished trainings, {size:.1f} GB: "
+            f"{left[0].parent}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
+        )
     site = workspace.folder / "site" / "html" / "index.html"
     yield f"{workspace.profile.name}: " + (f"the site is at {site}" if site.exists() else "no site yet")

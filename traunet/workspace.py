@@ -66,7 +66,8 @@ class Workspace:
         its profile.
         """
         chosen = named("profile", profile, PROFILES)
-        folder = _path(root, "TRAUNET_BUILD") or PROJECT / "build"
+        # Without links: Snakemake tells files by name, and jobs elsewhere are told this one.
+        folder = (_path(root, "TRAUNET_BUILD") or PROJECT / "build").resolve()
         given = _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS")
         return cls(chosen, folder, *given, seeds or _number("TRAUNET_SEEDS") or 1)
 
@@ -121,6 +122,14 @@ class Workspace:
         if self.weights is not None and not self.weights.is_file():
             what = "is a folder" if self.weights.exists() else "no such file"
             raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")
+
+    def check_weights(self) -> None:
+        """Raise WeightsError, before hours of work, if weights were given that do not fit the profile's trunk."""
+        if self.weights:
+            from traunet.model.senet import SENet
+            from traunet.model.weights import fill_trunk, load_trunk
+
+            fill_trunk(SENet(self.profile.model), load_trunk(self.weights)[0], self.weights)
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -256,7 +265,7 @@ class Workspace:
 
 def _path(given: str | Path | None, variable: str) -> Path | None:
     text = given or os.environ.get(variable)
-    return Path(text) if text else None
+    return Path(text).expanduser() if text else None  # many shells leave the ~ of DISFA=~/disfa as it is
 
 
 def _number(variable: str) -> int | None:

@@ -35,6 +35,13 @@ KEPT = ("kernelspec", "language_info", "traunet")  # of a notebook's metadata: t
 ACTIVE = re.compile(r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|javascript:", re.IGNORECASE)
 ACTIVE_ADDRESS = re.compile(r"javascript:|vbscript:|data:text/html", re.IGNORECASE)
 ACTIVE_KINDS = ("javascript", "widget")
+# Where readers of HTML differ, and so might hide from one what another runs: anything that begins like these, but
+# for what matplotlib writes into its drawings, and ends of tags with nothing but a name.
+ODD = re.compile(
+    r"<!(?!--[^<>]*-->|DOCTYPE svg [^<>\[]*>)|<\?(?!xml [^<>]*\?>)|</(?![a-z][\w:.-]*\s*>)"
+    r"|<[^<>]*[\s\"'/]on\w+\s*=",
+    re.IGNORECASE,
+)
 
 
 class ChapterError(ValueError):
@@ -100,19 +107,32 @@ def now() -> str:
 
 @contextmanager
 def _this_python_as_kernel() -> Iterator[None]:
-    """Let `python3` mean this Python: a user's own kernel of that name, found first, may be another program."""
+    """Let `python3` mean this Python: a user's own kernel of that name, found first, may be another program.
+
+    Nor do a user's settings of IPython and matplotlib hold in it, with which the same chapter would be another.
+    """
     from ipykernel.kernelspec import write_kernel_spec
 
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "kernels", KERNEL["name"])
+        place, settings = Path(folder, "kernels", KERNEL["name"]), Path(folder, "matplotlibrc")
         write_kernel_spec(str(place), extra_arguments=["--log-level=ERROR"])
-        before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
-        try:
+        settings.touch()  # Empty. matplotlib's folder stays the user's: it holds the list of fonts, slow to make.
+        paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
+        with _environment(JUPYTER_PATH=paths, IPYTHONDIR=folder, MATPLOTLIBRC=str(settings)):
             yield
-        finally:
-            os.environ.pop("JUPYTER_PATH")
-            os.environ.update({} if before is None else {"JUPYTER_PATH": before})
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables of the environment, and leave them as they were."""
+    before = {name: os.environ[name] for name in variables if name in os.environ}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name)
+        os.environ.update(before)
 
 
 def _refuse_other_kernel(source: Path) -> None:
@@ -210,18 +230,24 @@ def _is_active(output: "NotebookNode") -> bool:
 
 
 def _runs(text: str) -> bool:
-    """Whether a browser would run something in it; read as a browser reads, whatever its spelling."""
+    """Whether a browser would run something in it, whatever its spelling, or could read it as we do not."""
+    if ACTIVE.search(text) or ODD.search(text):
+        return True
     reader = _Attributes()
     reader.feed(text)
-    reader.close()
-    return bool(ACTIVE.search(text)) or any(
-        name.startswith("on") or ACTIVE_ADDRESS.match(re.sub(r"[\x00-\x20]", "", value or ""))
+    unended = "<" in reader.rawdata  # a tag that the rest of the page would end
+    return unended or any(
+        name.startswith("on") or ACTIVE_ADDRESS.search(re.sub(r"[\x00-\x20]", "", value or ""))
         for name, value in reader.met
     )
 
 
 class _Attributes(HTMLParser):
-    """All attributes of all tags, their names in small letters and their values without escapes."""
+    """All attributes of all tags, their names in small letters and their values without escapes.
+
+    What looks like a tag within a style is one in a drawing, and none elsewhere. So all are read as tags; and
+    one that holds the beginning of another, which it could hide, counts as one that runs something.
+    """
 
     def __init__(self):
         super().__init__()
@@ -229,6 +255,11 @@ class _Attributes(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.met += attrs
+        if "<" in (self.get_starttag_text() or "")[1:]:
+            self.met.append(("on", None))
+
+    def set_cdata_mode(self, *_: object, **__: object) -> None:
+        """Read on as before."""
 
 
 def code_cells(notebook: "NotebookNode") -> "list[NotebookNode]":

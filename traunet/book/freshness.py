@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traunet.book.chapters import ChapterError, code_cells, read, shown_hash, source_hash
+from traunet.book.contents import notebooks
 from traunet.config import canonical_json
 from traunet.keys import published_hash
 from traunet.records import provenance  # its private parts too: a change of that file would prepare all data anew
@@ -78,8 +79,8 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
 
 
 def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
-    """The executed notebooks that are older than what they rest on, as far as keys tell; others are not there."""
-    sources = sorted((project / "notebooks").glob("*.ipynb"))
+    """The book's executed notebooks that are older than what they rest on, as far as keys tell."""
+    sources = [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)]
     there = {source: workspace.folder / "notebooks" / source.name for source in sources}
     return [
         path

@@ -10,7 +10,8 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from pathlib import Path
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -59,7 +60,7 @@ def faults(site: Path, private: Iterable[str] = (), names: Iterable[str] = ()) -
     `private` are texts that may stand nowhere, such as the home folder. `names` are of people and machines: looked
     for as whole words in what notebooks print, not in prose, which is the same wherever the site is built.
     """
-    private, names = tuple(private), tuple(names)
+    private, names = {text: _spellings(text) for text in private}, tuple(names)
     found = []
     for file in sorted(path for path in site.rglob("*") if path.is_file()):
         place = file.relative_to(site)
@@ -67,29 +68,53 @@ def faults(site: Path, private: Iterable[str] = (), names: Iterable[str] = ()) -
     return found
 
 
-def private_texts(*folders: Path | None) -> list[str]:
-    """What must not leave this machine: these folders and the home folder, Python's, and the values of secrets."""
+def private_texts(*folders: Path | None, written: str = "") -> list[str]:
+    """What must not leave this machine: these folders and the home folder, Python's, and the values of secrets.
+
+    Not a folder that stands in what is `written` for everyone, where it is an example; a secret never is.
+    """
     places = [Path.home(), Path(sys.prefix), *(folder for folder in folders if folder)]
     given = {str(path) for place in places for path in (place.absolute(), place.resolve())}
     secrets = {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
-    told = {text for text in given if len(Path(text).parts) > 2}  # /root and / alone tell nothing
+    # /root and / alone tell nothing
+    told = {text for text in given if len(Path(text).parts) > 2 and text not in written}
     return sorted(told | {secret for secret in secrets if len(secret) >= LEAST_SECRET})
 
 
-def private_names() -> list[str]:
-    """The user's and the machine's names, unless they are called so everywhere."""
+def private_names(written: str = "") -> list[str]:
+    """The user's and the machine's names, unless they are called so everywhere, or by words that are `written`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may give an account no name
         user = ""
     names = {user, platform.node(), platform.node().partition(".")[0]}
-    return sorted(name for name in names if len(name) >= LEAST_NAME and name.lower() not in NOBODY)
+    told = (name for name in names if len(name) >= LEAST_NAME and name.lower() not in NOBODY)
+    return sorted(name for name in told if not _word(name, re.IGNORECASE).search(written))
 
 
-def _in_file(file: Path, others: bool, private: tuple[str, ...], names: tuple[str, ...]) -> Iterator[str]:
+def _word(name: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", flags)
+
+
+def _spellings(text: str) -> set[str]:
+    """A text as it is, as Python or JSON print it, and each of these as HTML and then JSON write it."""
+    printed = {text, repr(text)[1:-1], *_in_json({text})}
+    full = {escape(one) for one in printed}
+    highlighted = {one.replace("&#x27;", "&#39;") for one in full}  # by Pygments
+    prose = {one.replace("&#x27;", "'").replace("@", "&#64;") for one in full}  # by Docutils
+    shown = {*printed, *full, *highlighted, *prose, *(escape(one, quote=False) for one in printed)}
+    return shown | _in_json(shown)
+
+
+def _in_json(texts: Iterable[str]) -> set[str]:
+    return {json.dumps(text, ensure_ascii=plain)[1:-1] for text in texts for plain in (True, False)}
+
+
+def _in_file(file: Path, others: bool, private: Mapping[str, set[str]], names: tuple[str, ...]) -> Iterator[str]:
     content = file.read_bytes()
     text = content.decode("utf-8", errors="ignore")
-    yield from (f"{_masked(secret)} of this machine" for secret in private if secret in text)
+    told = (secret for secret, spellings in private.items() if any(one in text for one in spellings))
+    yield from (f"{_masked(secret)} of this machine" for secret in told)
     if others:
         return
     if file.suffix.lower() in PICTURES:
@@ -99,7 +124,7 @@ def _in_file(file: Path, others: bool, private: tuple[str, ...], names: tuple[st
     yield from _patterns(text)
     if file.suffix == ".ipynb":
         text = "\n".join(_in_notebook(text))
-        yield from (f"the name {name!r}" for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
+        yield from (f"the name {name!r} of this account or machine" for name in names if _word(name).search(text))
     places = set(PLACES.findall(text)) if file.suffix == ".ipynb" else _homes(text)
     yield from (f"the place {place!r}" for place in sorted(places))
 

@@ -166,9 +166,12 @@ def publish(workspace: Workspace, project: Path = PROJECT) -> Path:
 
 
 def _written(project: Path) -> str:
-    """All that the book's pages say anyway: an example's folder may be called as that of this machine."""
-    sources = sorted(path for kind in ("md", "py", "csv") for path in (project / "book").rglob(f"[!.]*.{kind}"))
-    return "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    """All that pages, cells and settings say anyway: a folder or a machine that is called so tells nothing."""
+    pages = [path for kind in ("md", "py", "csv") for path in (project / "book").rglob(f"[!.]*.{kind}")]
+    sources = sorted([*pages, *(project / "traunet").glob("config.py")])
+    read = [chapters.read(project / "notebooks" / f"{name}.ipynb") for name in notebooks(project)]
+    cells = [cell.source for notebook in read for cell in notebook.cells]
+    return "\n".join([*(path.read_text(encoding="utf-8") for path in sources), *cells])
 
 
 def _published(workspace: Workspace, project: Path, press: jupyterbook.Press) -> Path:
@@ -178,10 +181,9 @@ def _published(workspace: Workspace, project: Path, press: jupyterbook.Press) ->
         staged = replaced(workspace.folder / "book", lambda new: stage(workspace, results, new, project))
         trimming.trim(build(staged, out, press))
         found = site.faults(out, pages(project), text)
-        private = leaks.private_texts(project, workspace.root, workspace.disfa, workspace.weights)
-        written = _written(project)
-        private = [text for text in private if text not in written]
-        told = leaks.faults(out, private, leaks.private_names())
+        written, folders = _written(project), (project, workspace.root, workspace.disfa, workspace.weights)
+        private, names = leaks.private_texts(*folders, written=written), leaks.private_names(written)
+        told = leaks.faults(out, private, names)
         if found:
             raise BuildError("the site does not pass: " + "; ".join(found))
         if told:

@@ -76,7 +76,7 @@ def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
     """Each fold's positives per AU among usable frames, and what F1 means where there are none."""
     yield ""
     yield f"folds: usable frames at intensity {threshold} or more, and how many subjects have any"
-    rows, lacking = {}, []
+    rows, lacking, empty = {}, [], []
     for fold, names in TEST_SUBJECTS.items():
         parts = [one for one in subjects if one.subject in names and one.frames]
         positive = np.array([_positives(one, threshold) for one in parts]).reshape(-1, len(AUS))
@@ -86,8 +86,14 @@ def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
             "frames": str(frames),
             **{au: f"{n} in {k}" for au, n, k in zip(AUS, positive.sum(0), (positive > 0).sum(0), strict=True)},
         }
+        empty += [str(fold)] if parts and not frames else []
         lacking += [f"{au} in fold {fold}" for au, n in zip(AUS, positive.sum(0), strict=True) if not n]
     yield from _printed(pd.DataFrame(rows).T)
+    if empty:
+        yield (
+            f"missing: a usable frame in fold {', '.join(empty)}, and training needs some in each; restore the "
+            f"landmarks and videos of its subjects"
+        )
     if lacking:
         yield (
             f"odd: no positive frame of {some(lacking, 8)}: F1 is 0 there if the network claims one, and not "

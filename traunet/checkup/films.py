@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from traunet.data.video import numbered, opened, whole
+from traunet.data.packets import opened
+from traunet.data.video import numbered, whole
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pandas as pd
 from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
-from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, marked_bad, read_bad_frames
+from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, length_notes, marked_bad, read_bad_frames
+from traunet.data.video import no_frame
 from traunet.faces.landmarks import DlibLandmarks
 from traunet.facs import DISFA_AUS, N_LANDMARKS
 
@@ -103,6 +104,10 @@ def _watch(found: Examined, _: Path, folders: Folders) -> None:
             f"{folders.videos}: no video of {found.subject}; add LeftVideo{found.subject}_comp.avi"
         )
     found.film = watch(video, {*found.sample.calm, *found.sample.fast}, _looker(found))
+    if not found.film.decoded:
+        raise no_frame(video)
+    if found.frames:
+        found.notes += length_notes(video, found.film.stored, found.frames)
 
 
 def _looker(found: Examined) -> Callable[[int, np.ndarray], None]:

@@ -15,7 +15,15 @@ from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.data.annotations import TOLERATED_FILES
-from traunet.data.disfa import SYNTHETIC_MARK, find_folders, find_videos, labelled_subjects
+from traunet.data.disfa import (
+    BAD_FRAMES,
+    BAD_FRAMES_FILE,
+    SYNTHETIC_MARK,
+    find_folders,
+    find_videos,
+    labelled_subjects,
+    marked_bad,
+)
 from traunet.data.folds import SUBJECTS
 from traunet.machines import cores
 from traunet.scoring import published
@@ -123,9 +131,10 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     inside = np.concatenate([in_a_face(one.sightings, one.sample.calm, one.landmarks) for one in shown])
     fits = {one.subject: median(errors(one.sightings, one.sample.calm, one.landmarks)) for one in seen}
     known, farthest = int(np.isfinite(inside).sum()), max(fits, key=lambda name: fits[name])
+    usable = ", and count as usable all the same" if known < len(inside) else ""
     yield (
         f"landmarks: the midpoint of the eyes lies in a face in {int(np.nansum(inside))} of {known} sampled "
-        f"frames ({len(inside) - known} more show dlib no face)"
+        f"frames ({len(inside) - known} more show dlib no face{usable})"
     )
     yield (
         f"landmarks: {median(np.array(list(fits.values()))):.3f} inter-ocular distances from dlib's "
@@ -195,7 +204,7 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
 
 
 def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
-    """Where a real tree has other lengths, pictures or rates than the data set was published with."""
+    """Where a real tree has other lengths, pictures, rates or bad frames than the data set was published with."""
     other = [
         f"{one.subject} {one.frames}"
         for one in subjects
@@ -216,6 +225,19 @@ def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
             f"{some([film.path.name for film in strange])}; were they converted? Labels must be of these very "
             f"frames, landmarks in their pixels"
         )
+    otherwise = {one.subject: _marked_otherwise(one) for one in subjects}
+    if frames := sum(otherwise.values()):
+        yield (
+            f"odd: the tree's own {BAD_FRAMES_FILE} replaces the data set's log, and marks {frames} frames "
+            f"otherwise, of {some([name for name, count in otherwise.items() if count])}; is that meant?"
+        )
+
+
+def _marked_otherwise(one: Examined) -> int:
+    """Frames that the tree's own log marks bad and the data set's does not, or the other way round."""
+    if len(one.marked) != one.frames:  # the log could not be read
+        return 0
+    return int((one.marked != marked_bad(BAD_FRAMES.get(one.subject, ()), one.frames)).sum())
 
 
 def _film_complaints(one: Examined) -> Iterator[str]:
@@ -234,8 +256,6 @@ def _film_complaints(one: Examined) -> Iterator[str]:
             f"odd: {film.path}: does not decode to its end: {film.promised} frames are promised, "
             f"{film.stored} are there; copy it again"
         )
-    if one.frames and film.stored != one.frames:
-        yield f"odd: {film.path}: {film.stored} frames for {one.frames} labels"
 
 
 def ranges(numbers: Sequence[int], most: int = 5) -> str:

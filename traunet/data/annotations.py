@@ -70,7 +70,7 @@ def _read_intensities(path: Path) -> np.ndarray:
     """Lines `frame,intensity` without a header; frames count from 1, intensities go from 0 to 5 (A to E)."""
     try:
         lines = pd.read_csv(path, header=None, dtype="int64").to_numpy()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # the latter of numbers beyond 64 bits
         raise ValueError(f"{path}: every line must read 'frame,intensity' ({error}); restore the file") from error
     if lines.shape[1] != 2:
         raise ValueError(

@@ -200,7 +200,7 @@ def _read_subject(
     landmarks, reason, notes = read_landmarks(folders.landmarks, subject, len(labels), first_pixel)
     shown = count_frames(video)
     reason[shown:] = NOT_DECODABLE
-    notes += _length_notes(video, shown, len(labels))
+    notes += length_notes(video, shown, len(labels))
     reason[marked_bad(bad, len(labels))] = MARKED_BAD
     labels.insert(0, "frame", np.arange(1, len(labels) + 1))
     labels.insert(0, "subject", subject)
@@ -215,10 +215,11 @@ def marked_bad(ranges: Iterable[tuple[int, int]], frames: int) -> np.ndarray:
     return marked
 
 
-def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
+def length_notes(video: Path, shown: int, labelled: int) -> list[str]:
+    """A warning where a video has not as many frames as labels; ValueError where it must be another one."""
     if shown < labelled:
         return [
-            f"{video}: {shown} frames for {labelled} labels; the last {labelled - shown} frames are kept out as "
+            f"{video}: {shown} frames for {labelled} labels; {_last(labelled - shown)} kept out as "
             f"'{NOT_DECODABLE}'; if the video was cut short, copy it again"
         ]
     if shown > labelled + max(SURPLUS, labelled // 100):
@@ -226,8 +227,12 @@ def _length_notes(video: Path, shown: int, labelled: int) -> list[str]:
             f"{video}: {shown} frames for {labelled} labels; was it converted to another rate? Take the original"
         )
     if shown > labelled:
-        return [f"{video}: {shown} frames for {labelled} labels; the last {shown - labelled} frames are ignored"]
+        return [f"{video}: {shown} frames for {labelled} labels; {_last(shown - labelled)} ignored"]
     return []
+
+
+def _last(frames: int) -> str:
+    return f"the last {frames} frames are" if frames > 1 else "the last frame is"
 
 
 def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
@@ -239,7 +244,7 @@ def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
         log = pd.read_csv(path, dtype={"subject": "str", "first": "int64", "last": "int64"})
         first, last = (log[name].to_numpy() for name in ("first", "last"))
         subjects = log["subject"].fillna("").str.strip().str.upper()
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:  # the last of numbers beyond 64 bits
         raise ValueError(
             f"{path}: must have the columns subject, first, last, with whole numbers ({error})"
         ) from error

@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -140,14 +141,21 @@ def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
         told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
         raise ValueError(f"{tree.root}: not one frame can be used ({told}); check its videos and landmarks")
     _warn_undecodable(tree, frames)
-    frames.assign(offset=np.cumsum(every) - every, length=every).to_parquet(folder / FRAMES, index=False)
     content = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
     content.update(frames.to_csv(index=False).encode())
     _write_landmarks(folder / LANDMARKS, tree, config, lengths, content.update)
     content.update(json.dumps([[part.sha256 for part in own] for own in parts.values()]).encode())
     _join(folder / IMAGES, [task.pictures for own in tasks.values() for task in own])
+    places = {"offset": np.cumsum(every) - every, "length": every, "crc32": _checksums(folder / IMAGES, every)}
+    frames.assign(**places).to_parquet(folder / FRAMES, index=False)
     manifest = {"fingerprint": content.hexdigest(), **_provenance(folder, tree, config, frames)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=int) + "\n")
+
+
+def _checksums(images: Path, lengths: np.ndarray) -> np.ndarray:
+    """Of each picture of the file, which lie one after another; 0 of none."""
+    with images.open("rb") as file:
+        return np.array([zlib.crc32(file.read(length)) for length in lengths], dtype=np.int64)
 
 
 def _lengths(tree: Tree, subject: str, parts: list[Part]) -> np.ndarray:

@@ -1,12 +1,13 @@
 """The aligned frames on disk: written once (`traunet.data.preparing`), read in any order, in little memory.
 
 A store is a folder: `images.bin` (JPEG pictures one after another), `frames.parquet` (one row per labelled frame,
-with the place of its picture), `landmarks.npy` (aligned, float32, rows x 66 x 2) and `manifest.json`.
+with the place and a checksum of its picture), `landmarks.npy` (aligned, float32, rows x 66 x 2), `manifest.json`.
 """
 
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a fi
 SEALED = (FRAMES, LANDMARKS)  # held against their hashes; a picture is looked at when it is read
 NOTED = ("align", "bytes", "dataset", "fingerprint", "sha256", "synthetic")  # what every manifest tells
 DAMAGED = "the store is damaged, or of another version ({}); delete it and prepare it again"
-PLACE = ["offset", "length"]  # of a frame's picture in images.bin; length 0: it has none
+PLACE = ["offset", "length", "crc32"]  # of a frame's picture in images.bin; length 0: it has none
 
 
 class AlignedStore:
@@ -97,15 +98,16 @@ class AlignedStore:
 
     def image(self, i: int) -> np.ndarray:
         """The aligned picture of row `i`: uint8 RGB, size x size x 3. Only usable frames have one."""
-        offset, length = (int(value) for value in self._places[i])
+        offset, length, checksum = (int(value) for value in self._places[i])
         if not length:
             row = self.frames.iloc[i]
             raise ValueError(
                 f"{self.path}: frame {row['frame']} of {row['subject']} has no picture ({row['reason']}); use the "
                 f"rows of store.usable"
             )
-        encoded = np.frombuffer(os.pread(self._file, length, offset), dtype=np.uint8)
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+        encoded = os.pread(self._file, length, offset)
+        sound = zlib.crc32(encoded) == checksum
+        picture = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_COLOR_RGB) if sound else None
         if picture is None:
             raise ValueError(
                 f"{self.path / IMAGES}: picture {i} is damaged; delete the store and prepare it again"

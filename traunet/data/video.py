@@ -1,7 +1,6 @@
 """Videos, frame by frame: one thread, one frame in memory at a time, and no frame lost from the count."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-# So many of a video's frames, or this share, are taken for left out by the recorder; else times are uneven.
-FEW, GAPS = 3, 0.1
+from traunet.data.packets import Index, index_of, opened, packets_of
+
 STRETCH = 500  # frames that are decoded in one go when a video is divided; a second or two of work
 
 
@@ -36,61 +35,6 @@ class Stretch(NamedTuple):
         return [number for number in own if number not in there] if there else []
 
 
-# Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
-
-
-def address(file: Path) -> str:
-    """A file's name for FFmpeg, which takes what stands before a colon for a protocol."""
-    return f"file:{file.resolve()}"
-
-
-@contextmanager
-def opened(video: Path):
-    """Open a video for decoding in one thread: FFmpeg's own threads stall when several processes decode.
-
-    Nothing damaged is patched up. Raises FileNotFoundError or ValueError for what is no video.
-    """
-    if not video.is_file():
-        raise FileNotFoundError(f"{video}: no such video; restore the file or correct the path")
-    try:
-        container = av.open(address(video), options={"format_whitelist": FORMATS})
-    except (FFmpegError, OSError) as error:
-        raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
-    with container:
-        if not container.streams.video:
-            raise ValueError(f"{video}: holds no picture stream; give a video")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise ValueError(
-                f"{video}: nothing here decodes its codec; convert it, frame for frame, or copy it again"
-            )
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        # Without this a damaged frame is patched up from the one before and passes for a good one.
-        stream.codec_context.options = {"err_detect": "explode"}
-        yield container
-
-
-def _packets(container) -> Iterator[av.Packet]:
-    """The packets that hold a frame, from where the container stands."""
-    return (packet for packet in container.demux(container.streams.video[0]) if packet.size)
-
-
-class _Index(NamedTuple):
-    times: list[int | None]  # presentation time of every packet, in the file's order
-    keys: list[bool]  # whether it is a key frame
-    reorders: bool  # whether the decoder may show frames in another order than the file's
-
-
-def _index(video: Path) -> _Index:
-    """What a file tells of its packets: read without decoding."""
-    with opened(video) as container:
-        told = [(packet.pts, packet.is_keyframe) for packet in _packets(container)]
-        reorders = container.streams.video[0].codec_context.has_b_frames
-    return _Index([time for time, _ in told], [key for _, key in told], bool(reorders))
-
-
 def frame_shape(video: Path) -> tuple[int, int]:
     """Height and width of its frames in pixels, as the file tells them."""
     with opened(video) as container:
@@ -103,8 +47,8 @@ def count_frames(video: Path) -> int:
 
     A truncated file's header still promises all of them.
     """
-    times = _index(video).times
-    return max(_by_time(times), default=len(times))
+    index = index_of(video)
+    return max(index.numbers, default=len(index.times))
 
 
 def whole(video: Path) -> Stretch:
@@ -117,8 +61,8 @@ def divide(video: Path, length: int | None = STRETCH) -> list[Stretch]:
 
     A video that does not tell its times, or tells them wrong, is not divided.
     """
-    index = _index(video)
-    numbers = _by_time(index.times) if _are_true(video, index) else []
+    index = index_of(video)
+    numbers = index.numbers if _are_true(video, index) else []
     total = max(numbers, default=len(index.times))
     cuts = [0] if length is None or not numbers else _spaced(_clean_cuts(index.times, index.keys), length)
     begins = [0, *(numbers[cut] - 1 for cut in cuts[1:]), total]
@@ -130,24 +74,7 @@ def divide(video: Path, length: int | None = STRETCH) -> list[Stretch]:
     return made
 
 
-def _by_time(times: list[int | None]) -> list[int]:
-    """The number of each packet's frame, from 1, by its time; empty where times are missing or there twice.
-
-    Where times go by even steps but for a few gaps, as those of an AVI file do, a gap is a frame that the recorder
-    left out: players show the one before again. It keeps its number, or all labels behind it would be a frame off.
-    """
-    if not times or None in times or len(set(times)) < len(times):
-        return []
-    shown = np.array(times, dtype=np.int64)
-    steps = np.diff(np.sort(shown))
-    step = int(steps.min(initial=1 << 62))
-    even = (shown - shown.min()) // step + 1
-    if len(steps) and not (steps % step).any() and even.max() - len(times) <= max(FEW, GAPS * len(times)):
-        return even.tolist()
-    return (1 + np.argsort(np.argsort(shown))).tolist()
-
-
-def _are_true(video: Path, index: _Index) -> bool:
+def _are_true(video: Path, index: Index) -> bool:
     """Whether frames come out of the decoder in the order of the packets' times.
 
     An AVI file has no times, and FFmpeg counts packets instead. That is wrong of frames that the file holds in
@@ -199,9 +126,9 @@ def numbered(stretch: Stretch) -> Iterator[tuple[int, av.VideoFrame]]:
 
 def all_before(stretch: Stretch) -> Stretch:
     """The stretch that ends where this one does and starts with the video."""
-    times = _index(stretch.video).times
-    numbers = (*_by_time(times)[: stretch.packet], *stretch.numbers)
-    before = (*times[: stretch.packet], *stretch.times)
+    index = index_of(stretch.video)
+    numbers = (*index.numbers[: stretch.packet], *stretch.numbers)
+    before = (*index.times[: stretch.packet], *stretch.times)
     return Stretch(stretch.video, 0, before, numbers, 1, stretch.first + stretch.frames - 1)
 
 
@@ -252,16 +179,16 @@ class _Damage:
 
 def _sought(container, stretch: Stretch) -> Iterator[av.Packet]:
     """The packets of a stretch: found through the file's own index if that leads there, else by counting."""
-    packets, skipped = _packets(container), stretch.packet
+    packets, skipped = packets_of(container), stretch.packet
     if stretch.packet and stretch.times[0] is not None:
         container.seek(stretch.times[0], stream=container.streams.video[0])
-        packets = _packets(container)
+        packets = packets_of(container)
         found = next(packets, None)
         if found is not None and found.pts == stretch.times[0]:
             packets, skipped = chain([found], packets), 0
         else:
             container.seek(0)
-            packets = _packets(container)
+            packets = packets_of(container)
     yield from islice(packets, skipped, skipped + len(stretch.times))
 
 

@@ -1,6 +1,7 @@
 """Photographs and videos from anywhere: read as RGB pictures, written whole or not at all."""
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
-from traunet.data.video import FORMATS, address
+from traunet.data.packets import FORMATS, address
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -62,7 +63,7 @@ def _is_photograph(path: Path) -> bool:
     except Image.DecompressionBombError as error:
         raise MediaError(f"{path}: the photograph is too large ({error}); make it smaller") from error
     except OSError as error:
-        if error.errno is not None:  # the system's own, which names the file
+        if error.filename is not None:  # the system's own, which names the file
             raise
         raise _damaged(path, error) from error
     return True
@@ -76,7 +77,7 @@ def _photograph(path: Path) -> np.ndarray:
     try:
         with Image.open(path, formats=PHOTO_FORMATS) as image:
             white, upright = _white(image), ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise _damaged(path, error) from error
     if white is None:
         return np.array(upright.convert("RGB"))
@@ -101,9 +102,12 @@ def _white(image: Image.Image) -> int | None:
 
 @contextmanager
 def _video(path: Path) -> Iterator[Any]:
-    with av.open(address(path), options={"format_whitelist": FORMATS}) as container:
+    # A title in another encoding than UTF-8 says nothing against the pictures.
+    with av.open(address(path), options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
         if not container.streams.video:
             raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
+        if container.streams.video[0].codec_context is None:
+            raise MediaError(f"{path}: nothing here decodes its codec; convert it, to H.264 for instance")
         container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project
         yield container
 

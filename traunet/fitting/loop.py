@@ -5,6 +5,7 @@ How far a training has come is written down after every epoch, so that a kill co
 train the same goes on from there, and ends where it would have ended: on a CPU bit for bit, on a GPU to rounding.
 """
 
+import pickle
 import sys
 import tempfile
 import time
@@ -149,6 +150,17 @@ class Adapter(pl.LightningModule):
         self.label: str | None = None
         self.path: Path | None = None
         self.progress: Progress | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For the processes of a shared training, as bytes.
+
+        Torch would hand on every tensor as an open file in shared memory: more files than a process may have, and
+        more memory than a container gives.
+        """
+        return {"packed": pickle.dumps(super().__getstate__())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(pickle.loads(state["packed"]))
 
     @property
     def finished(self) -> bool:

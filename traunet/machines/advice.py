@@ -8,7 +8,11 @@ from pathlib import Path
 ROOM = "make room and give the same command again: it goes on from what is finished"
 GONE = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV}
 ELSEWHERE = "choose a folder where you may write (--out; TRAUNET_BUILD stands for all of build/)"
-OUT_OF_MEMORY = re.compile(r"^OutOfMemoryError|can't allocate memory|CUDA out of memory")
+# The last four come from a GPU that others have filled, or keep to themselves, before torch has any of it.
+OUT_OF_MEMORY = re.compile(
+    r"^OutOfMemoryError|can't allocate memory|CUDA out of memory"
+    r"|CUDA error: out of memory|CU(?:DNN|BLAS)_STATUS_ALLOC_FAILED|busy or unavailable"
+)
 # NumPy and torch tell of a write that was cut short without the system's number.
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written|inline_container\.cc|PytorchStreamWriter failed")
 

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from traunet.model.pickled import PickleRefusedError, load_arrays, refuse_hidden_bulk
+from traunet.model.pickled import PickleRefusedError, load_arrays, refuse_bulk, refuse_hidden_bulk
 from traunet.model.releases import HEADS, authors_name, ports_name
 
 FORMAT = "traunet trunk 1"
@@ -23,6 +24,8 @@ AUTHORS, PORT = "the authors' release", "the PyTorch port"
 VGGFACE2 = (AUTHORS, PORT)
 GZIP = b"\x1f\x8b"
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+TORCH_LEGACY_PICKLES = 5  # the magic number, the version, the system, the content, the names of what follows
+LARGEST = 2**30  # bytes; SENet-50's releases have up to 170 MB
 
 
 class WeightsError(ValueError):
@@ -173,6 +176,8 @@ def _renamed(
 def _tensors(content: dict, path: Path) -> State:
     """The file's arrays as plain tensors, which together are not larger than the file."""
     try:
+        if not all(isinstance(value, np.ndarray | Tensor) for value in content.values()):
+            raise TypeError("not an array")  # a list of lists can be without end
         tensors = {name: torch.as_tensor(value) for name, value in content.items()}
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: holds more than arrays by name; use senet50_ft_dims_2048.pth") from error
@@ -201,6 +206,11 @@ def _read(path: Path) -> dict:
         raise FileNotFoundError(f"{path}: no such weights file; give one with WEIGHTS= or --weights")
     if _is_archive(path):
         raise WeightsError(f"{path}: an archive; unpack it, and give the .pth or .pkl that is in it")
+    if path.stat().st_size > LARGEST:
+        raise WeightsError(
+            f"{path}: {path.stat().st_size / 2**30:.1f} GB, and no weights of SENet-50 have more than 0.2; use "
+            "senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
+        )
     try:
         content = _content(path)
     except PickleRefusedError as error:
@@ -241,6 +251,7 @@ def _content(path: Path) -> object:
         content = load_arrays(path)
         if content != TORCH_LEGACY_MAGIC:
             return content
+        refuse_bulk(path, TORCH_LEGACY_PICKLES)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:

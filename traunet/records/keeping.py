@@ -142,9 +142,20 @@ def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
     try:
         make(scratch / folder.name)
+        _flush(scratch / folder.name)
         _exchange(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _flush(made: Path) -> None:
+    """Have a file, or a folder's own files, on the disk before the name vouches for them: the power may go.
+
+    Those further below are many, and made anew in no time. On some file systems it is here that a full disk shows.
+    """
+    for path in filter(Path.is_file, made.iterdir() if made.is_dir() else [made]):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _exchange(folder: Path, scratch: Path) -> None:

@@ -58,9 +58,6 @@ def _variants() -> pd.DataFrame:
 # which is weaker; or 0 in the interval refutes it, which holds against the paper that few people were tested.
 # That interval does not hold the chance of training. So where networks were trained from several seeds, what needs
 # training has a verdict only if it is the same from each, and is undecided otherwise.
-# Decision: two networks are alike if that interval of their difference lies within the tolerance on either side,
-# are not if it lies outside, and else the claim is undecided. The other reading, that the difference itself lies
-# within it, bears a claim of likeness out the more easily the fewer people were tested.
 def _loses(variant: str) -> Check:
     def check(values: Values) -> bool | None:
         low, high = (values[f"differences.{variant}.{bound}.Avg"] for bound in ("low", "high"))
@@ -79,6 +76,9 @@ def _ahead(values: Values, metric: str, score: str) -> float:
     return values[f"published.table1.tranet.{metric}.{score}"] - values[f"{PREFIX}.best.{metric}.{score}"]
 
 
+# Decision: two networks are alike if the 95 % interval over people of their difference lies within the tolerance
+# on either side, are not if it lies outside, and else the claim is undecided. The other reading, that the
+# difference itself lies within it, bears a claim of likeness out the more easily the fewer people were tested.
 def _alike(values: Values, difference: str, score: str) -> bool | None:
     low, high = (values[f"{difference}.{bound}.{score}"] for bound in ("low", "high"))
     allowed = tolerance("f1", score)

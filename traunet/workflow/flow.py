@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from traunet.book import freshness
 from traunet.book.contents import read_settings
-from traunet.config import FOLDS
+from traunet.config import FOLDS, VARIANTS
 from traunet.machines import gpus
 from traunet.machines.cores import available
 from traunet.machines.locking import locked
@@ -96,6 +96,10 @@ def _holds(mark: Path, workspace: Workspace) -> bool:
         made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
         if workspace.keys.get(said["stage"]) != key:
             return False
+        # A data set or weights that were given may lie anywhere.
+        places = [place.resolve() for place in (workspace.root, workspace.disfa, workspace.weights) if place]
+        if not all(any(path.resolve().is_relative_to(place) for place in places) for path in made):
+            return False
         return all(path.exists() and fingerprint(path) == held for path, held in made.items())
     except (ValueError, LookupError, TypeError, AttributeError, OSError):
         return False
@@ -113,6 +117,7 @@ def make_book(
     ended, so none is ever stale, and Snakemake's own, which can be, is not needed.
     """
     workspace.check()
+    workspace.check_weights()
     command = snakemake_command(workspace, find_profile(machines), cores) + (["--dry-run"] if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     lock = locked(workspace.folder / ".make-book.lock")
@@ -167,9 +172,9 @@ def training_options(ending: str) -> list[str]:
 
 
 def _is_wanted(mark: Path, endings: list[str]) -> bool:
-    """Not one that was made where folds are divided otherwise, or with more seeds: nothing asks for it here."""
-    name = mark.name.split("-", 2)
-    return name[0] != "train" or name[-1] in endings
+    """Not one of a variant that is gone, of folds divided otherwise or of more seeds: nothing asks for it here."""
+    stage, *of = mark.name.split("-", 2)
+    return stage != "train" or (len(of) == 2 and of[0] in VARIANTS and of[1] in endings)
 
 
 def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:

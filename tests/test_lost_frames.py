@@ -1,0 +1,145 @@
+"""Frames that a copy lost, a recorder skipped or a file hides never lend their numbers to others."""
+
+import struct
+from pathlib import Path
+
+import chunks
+import numpy as np
+import pytest
+import trees
+from odd_media import with_a_latin_title
+
+from traunet.data.packets import _Chunk, _lost
+from traunet.data.video import Stretch, count_frames, divide, numbered, whole
+
+FRAMES = 24
+MPEG4, B_FRAMES = ("mpeg4", {"g": "6"}), ("mpeg4", {"g": "6", "bf": "2"})
+
+
+@pytest.fixture(scope="module")
+def images() -> list[np.ndarray]:
+    grain = np.random.default_rng(0).integers(-9, 10, (FRAMES, 48, 64, 3))
+    return [(trees.grey_of(number) + own).astype(np.uint8) for number, own in enumerate(grain, start=1)]
+
+
+def overwrite(video: Path, place: int, content: bytes) -> Path:
+    data = video.read_bytes()
+    video.write_bytes(data[:place] + content + data[place + len(content) :])
+    return video
+
+
+def pictures(*stretches: Stretch) -> dict[int, int]:
+    """Which picture (from 1) has which number."""
+    frames = [(number, frame.to_ndarray(format="rgb24")) for part in stretches for number, frame in numbered(part)]
+    return {number: round((float(np.median(picture)) - 20) / 9) + 1 for number, picture in frames}
+
+
+@pytest.mark.parametrize(("codec", "options"), [("mjpeg", {}), MPEG4, B_FRAMES])
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_a_lost_chunk_header_is_refused(tmp_path, images, codec, options, number):
+    video = trees.write_video(tmp_path / "v.avi", images, codec=codec, options=options)
+    trees.lose_frame(video, number)
+    with pytest.raises(ValueError, match=rf"v\.avi: 1 of the frames .* frame {number}, .*; copy the video again"):
+        count_frames(video)
+    with pytest.raises(ValueError, match="cannot be found"):
+        divide(video, 5)
+
+
+def test_a_chunk_whose_length_is_damaged_so_that_it_swallows_others_is_refused(tmp_path, images):
+    video = trees.write_video(tmp_path / "v.avi", images)
+    lengths = [len(content) + len(content) % 2 + 8 for content, _ in chunks.chunks_of(video)]
+    first = video.read_bytes().index(b"movi") + 4
+    overwrite(video, first + sum(lengths[:7]) + 4, struct.pack("<I", sum(lengths[7:10]) - 8))
+    with pytest.raises(ValueError, match="2 of the frames in its index cannot be found, the first is frame 9,"):
+        count_frames(video)
+
+
+def test_a_last_chunk_that_is_lost_is_only_one_frame_fewer(tmp_path, images):
+    video = trees.write_video(tmp_path / "v.avi", images)
+    trees.lose_frame(video, FRAMES)
+    assert pictures(whole(video)) == {number: number for number in range(1, FRAMES)}
+
+
+def without_index(video: Path) -> Path:
+    return overwrite(video, video.read_bytes().rindex(b"idx1"), b"JUNK")
+
+
+def with_half_an_index(video: Path) -> Path:
+    """Its first four entries are gone, and FFmpeg lays the others on the wrong chunks."""
+    return overwrite(video, video.read_bytes().rindex(b"idx1") + 8, bytes(64))
+
+
+def cut_short(video: Path) -> Path:
+    trees.cut(video, 0.6)
+    return video
+
+
+def with_gaps(video: Path) -> Path:
+    return chunks.write_avi(video, chunks.without(chunks.chunks_of(video), [7, 20]), b"MJPG", 64, 48)
+
+
+def packed(video: Path) -> Path:
+    return chunks.write_avi(video, chunks.packed(video), b"DIVX", 64, 48)
+
+
+@pytest.mark.parametrize("codec_and_options", [("mjpeg", {}), MPEG4, B_FRAMES])
+@pytest.mark.parametrize("change", [without_index, with_half_an_index, cut_short])
+def test_a_sound_chunk_is_never_taken_for_lost(tmp_path, images, codec_and_options, change):
+    codec, options = codec_and_options
+    video = change(trees.write_video(tmp_path / "v.avi", images, codec=codec, options=options))
+    found = pictures(whole(video))
+    assert len(found) >= 8
+    assert all(number == picture for number, picture in found.items())
+
+
+def test_gaps_and_chunks_that_hold_two_frames_are_not_taken_for_lost(tmp_path, images):
+    gaps = with_gaps(trees.write_video(tmp_path / "gaps.avi", images, codec="mjpeg"))
+    assert whole(gaps).left_out == [7, 20]
+    two = packed(trees.write_video(tmp_path / "two.avi", images, codec="mpeg4", options={"g": "6", "bf": "1"}))
+    assert pictures(whole(two)) == {number: number for number in range(1, FRAMES + 1)}
+
+
+def test_an_index_of_other_places_tells_nothing():
+    index = [_Chunk(place, time) for time, place in enumerate([10, 35, 50])]
+    assert not _lost(index, {110, 120, 130})
+    assert not _lost([], {10})
+    assert not _lost(index, set())
+    assert not _lost(index, {10})  # cut short
+    assert _lost(index, {10, 50}) == [index[1]]
+    assert _lost(index, {135, 150}) == [index[0]]  # as FFmpeg lays it: 10 stands for what it found first
+
+
+@pytest.mark.parametrize("late", [1, 3])
+def test_a_recorder_that_began_late_leaves_out_the_first_frames(tmp_path, images, late):
+    """Players begin when the first chunk that holds something is due."""
+    written = trees.write_video(tmp_path / "v.avi", [*images, *images[:16]])
+    gone = range(1, late + 1)
+    content = chunks.without(chunks.chunks_of(written), gone)
+    video = chunks.write_avi(tmp_path / "late.avi", content, b"MJPG", 64, 48)
+    found = pictures(*divide(video, 5))
+    assert list(found) == list(range(late + 1, 41))
+    assert all((number - 1) % 24 + 1 == picture for number, picture in found.items())
+    assert whole(video).left_out == list(gone)
+    assert count_frames(video) == 40
+
+
+def test_a_film_that_begins_later_by_its_header_begins_with_frame_1(tmp_path, images):
+    video = trees.write_video(tmp_path / "v.avi", images)
+    start = video.read_bytes().index(b"strh") + 8 + 28
+    overwrite(video, start, struct.pack("<I", 3))
+    assert pictures(whole(video)) == {number: number for number in range(1, FRAMES + 1)}
+
+
+def test_a_file_that_hides_frames_from_players_is_refused(tmp_path, images):
+    options = {"g": "12", "bf": "2", "qmin": "0", "qmax": "40"}
+    video = trees.write_video(tmp_path / "v.mp4", images, codec="libx264", options=options)
+    assert count_frames(video) == FRAMES
+    hidden = trees.hide_frames(video, tmp_path / "e.mp4", 5)
+    with pytest.raises(ValueError, match=r"e\.mp4: an edit list hides 5 of its frames .*; convert it, frame for"):
+        count_frames(hidden)
+
+
+@pytest.mark.parametrize("name", ["v.avi", "v.mkv", "v.mp4"])
+def test_a_title_in_another_encoding_is_no_fault_of_the_video(tmp_path, name):
+    video = with_a_latin_title(tmp_path / name, 6)
+    assert count_frames(video) == len(pictures(whole(video))) == 6
