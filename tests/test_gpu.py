@@ -237,3 +237,16 @@ def train_until_noted(state) -> None:
 
 if __name__ == "__main__":
     train_until_noted(sys.argv[1])
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two GPUs here")
+def test_two_gpus_learn_what_one_learns_and_take_up_where_they_were_stopped(tmp_path):
+    alone, together = (replace(THERE, workers=0, devices=count) for count in (1, 2))
+    split, once = folds.split(STORE.frames, 1, 3), replace(STEPS, max_epochs=1)
+    resume = tmp_path / "unfinished.pt"
+    fit(network(), STORE, split, once, machine=together, progress=None, resume=resume)  # pyright: ignore
+    one = fit(network(), STORE, split, STEPS, machine=alone, progress=None)  # pyright: ignore
+    two = fit(network(), STORE, split, STEPS, machine=together, progress=None, resume=resume)  # pyright: ignore
+    assert two.sittings == [1]
+    assert np.allclose(two.history["loss"][:1], one.history["loss"][:1], rtol=0.02)  # in mixed precision
+    assert two.history["loss"].iloc[-1] < two.history["loss"].iloc[0]
