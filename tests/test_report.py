@@ -124,6 +124,25 @@ def test_a_better_skill_lies_above_chance_and_a_coin_does_not():
     assert report.above_chance(coin) <= 1
 
 
+def test_who_always_says_yes_is_never_above_chance():
+    for seed in range(20):
+        runs = [FakeRun(f"yes{k}", "yes", k, fake_predictions(k + 3 * seed, 0.5)) for k in FOLDS]
+        runs = [replace(run, predictions=run.predictions.assign(fold=run.fold, probability=1.0)) for run in runs]
+        assert report.above_chance(score_runs(runs)["yes"]) == 0
+
+
+def test_chance_is_averaged_over_the_aus_that_have_a_score():
+    runs = fake_runs(("tranet",))
+    for run in runs:
+        run.predictions.loc[run.predictions["AU"] == "AU9", ["intensity", "probability"]] = (0, 0.1)
+    scores = score_runs(runs)["tranet"]
+    for averaging in ("pooled", "fold_mean"):
+        guess = scores.chance("f1", averaging)
+        assert np.isnan(guess[AUS.index("AU9")])
+        assert guess[-1] == pytest.approx(np.nanmean(guess[:-1]))
+        assert np.isfinite(scores.chance("accuracy", averaging)).all()
+
+
 def test_the_order_agrees_with_itself_and_not_with_its_reverse():
     printed = report.published.table2()
     cells = printed[list(AUS)].mean(axis=1)  # one printed average is not that of its row

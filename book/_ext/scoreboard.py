@@ -88,7 +88,7 @@ class Reproduced(Tables):
         for row in self.rows("verdicts"):
             place = [f"{row['table']}, {METRICS[row['metric']]}", VARIANTS[row["variant"]].title, row["score"]]
             pair = [f"{float(row['published']):.1f}", shown(row["key"], numbers)]
-            difference = f"{float(row['difference']):+.1f}" if row["difference"] else UNDEFINED
+            difference = f"{float(row['difference']):+.2f}" if row["difference"] else UNDEFINED
             body.append([*place, *pair, difference, row["tolerance"], verdict(row["verdict"])])
         return [table(head, body, "sortable", "reproduced")]
 

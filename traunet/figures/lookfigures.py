@@ -97,10 +97,10 @@ def front_page(face: np.ndarray, bands: Mapping[str, np.ndarray], maps: Mapping[
     _regions(axes[0], face, bands)
     for panel, region in zip(axes[1:], REGIONS, strict=True):
         colour = REGION_COLOURS[region]
-        _show(panel, lit(face, maps[region] * bands[region]))
+        _show(panel, lit(face, maps[region]))
         _band(panel, bands[region], colour)
         if maps[region].any():
-            panel.contour(maps[region] * bands[region], levels=[0.5], colors=[colour], linewidths=1.6,
+            panel.contour(maps[region], levels=[0.5], colors=[colour], linewidths=1.6,
                           extent=(0, face.shape[1], 0, face.shape[0]))  # fmt: skip
         numbers = ", ".join(au[2:] for au in REGION_AUS[region])
         panel.set_title(f"{region} branch\nAU {numbers}", weight="bold", fontsize=12, color=INK)

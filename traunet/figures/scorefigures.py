@@ -234,12 +234,13 @@ def attention_shares(shares: pd.DataFrame) -> Figure:
     """How much of the AUs' attention falls on the pixels they move: columns AU, share, untrained, chance (0 to 1).
 
     The dashed line is what a map that is even everywhere would get, the ring what the network before its training
-    gets. All are means over an AU's rows, without those whose map is empty and has no share.
+    gets. All are means over an AU's rows, without those whose map is empty and has no share; the ring's rows lack
+    neither map.
     """
     figure, axes = plt.subplots(figsize=(7, 3.3))
     at, groups = np.arange(len(AUS)), [select(shares.dropna(subset="share"), AU=name) for name in AUS]
-    columns = ("share", "untrained", "chance")
-    share, untrained, chance = (np.array([100 * group[column].mean() for group in groups]) for column in columns)
+    share, chance = (np.array([100 * group[column].mean() for group in groups]) for column in ("share", "chance"))
+    untrained = [100 * group["untrained"].mean() for group in groups]
     low, high = (np.array([100 * group["share"].quantile(q) for group in groups]) for q in (0.25, 0.75))
     axes.bar(at, share, width=0.72, color=[AU_COLOURS[name] for name in AUS])
     axes.vlines(at, low, high, color=INK, linewidth=1)

@@ -12,14 +12,18 @@ from traunet.runs import Run
 from traunet.scoring.results import Number
 
 MOST_RUNS = 3  # named one by one; the names of more are counted
-PRINTED, RECOMPUTED = "printed in the paper", "recomputed from what the paper prints"
+PRINTED = "printed in the paper"
+OTHERWISE = {
+    "published.recomputed.": "recomputed from what the paper prints",
+    "published.readings.": "counted in networks as this project reads the paper",
+}
 COMPUTED = "computed on this page"
 
 
 def origin(key: str, number: Number) -> str:
     """A number's key, data set, profile, runs and code: a few parts, joined by semicolons."""
     if not number.runs:
-        return f"{key}; {RECOMPUTED if key.startswith('published.recomputed.') else PRINTED}"
+        return f"{key}; {next((told for kind, told in OTHERWISE.items() if key.startswith(kind)), PRINTED)}"
     code = ", ".join(digits[:8] for digits in number.code)
     parts = [key, f"{number.dataset}, profile {number.profile}", f"from {in_words(number.runs)}"]
     return "; ".join([*parts, *([f"code {code}"] if code else [])])

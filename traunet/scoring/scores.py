@@ -51,9 +51,15 @@ class VariantScores:
         return 100 * metrics.with_average(scores)
 
     def chance(self, metric: str, averaging: str = "pooled") -> np.ndarray:
-        """What the best answer without looking would score on the same frames, in percent: (A + 1,)."""
-        scores = metrics.AVERAGINGS[averaging](self.counts, self.folds, metrics.CHANCE[metric])
-        return 100 * metrics.with_average(scores)
+        """What the best answer without looking would score on the same frames, in percent: (A + 1,).
+
+        NaN where the network's own score is not defined, so that both averages are of the same AUs and folds.
+        """
+
+        def guess(counts: Counts) -> np.ndarray:
+            return np.where(np.isnan(metrics.METRICS[metric](counts)), np.nan, metrics.CHANCE[metric](counts))
+
+        return 100 * metrics.with_average(metrics.AVERAGINGS[averaging](self.counts, self.folds, guess))
 
     def fold_score(self, metric: str, fold: int) -> np.ndarray:
         """Scores on one test fold alone, in percent: (A + 1,)."""
