@@ -34,7 +34,7 @@ from traunet.scoring import published
 from traunet.scoring.results import slug
 
 METRICS = {"f1": "F1", "accuracy": "accuracy"}
-AVERAGINGS = {"printed": "printed", "pooled": "pooled", "fold_mean": "mean of the folds"}
+AVERAGINGS = {"printed": "printed", "pooled": "pooled", "fold_mean": "fold mean"}
 NUMBER = re.compile(r"\{([\w.]+)(?::([^}]*))?\}")
 UNDEFINED = "undefined"
 Numbers = dict[str, dict]

@@ -96,7 +96,7 @@ def alignment(
     landmarks_after: Arrays,
 ) -> Figure:
     """Frames above, aligned below: the cross is the nose's midpoint, the triangle the chin, lines the centre."""
-    figure, axes = _grid(2, len(before), 2.1)
+    figure, axes = _grid(2, len(before), 8 / len(before))
     rows = ((before, landmarks_before, "frame"), (after, landmarks_after, "aligned"))
     for line, (images, landmarks, title) in zip(axes, rows, strict=True):
         for panel, image, points in zip(line, images, landmarks, strict=True):
@@ -160,7 +160,7 @@ def attention_grid(
     Takes pictures (H, W, 3), maps (H, W) from 0 to 1 by name, and masks (H, W) of the same names to outline, such
     as the pixels that the AU really moves.
     """
-    figure, axes = _grid(len(images), 1 + len(maps), 1.25)
+    figure, axes = _grid(len(images), 1 + len(maps), min(1.25, 8 / (1 + len(maps))))
     for row, image in enumerate(images):
         _picture(axes[row, 0], image, titles[row] if len(titles) else "")
         for panel, (name, heats) in zip(axes[row, 1:], maps.items(), strict=True):

@@ -58,7 +58,7 @@ def hits_and_misses(looks: Mapping[str, Mapping[str, Look | None]]) -> Figure:
     Takes looks by AU, and there by "hit" and "miss"; None where there is no such frame.
     """
     kinds = ("hit", "miss")
-    figure, axes = plt.subplots(6, len(looks), figsize=(1.12 * len(looks) + 0.5, 7.6), squeeze=False)
+    figure, axes = plt.subplots(6, len(looks), figsize=(0.94 * len(looks) + 0.5, 6.6), squeeze=False)
     for column, (au, cases) in enumerate(looks.items()):
         for number, kind in enumerate(kinds):
             panels = axes[3 * number : 3 * number + 3, column]
@@ -82,7 +82,7 @@ def _case(panels: np.ndarray, look: Look | None, missing: str) -> None:
     words = (f"answer {look.probability:.2f}", f"{low:.2f} to {high:.2f}", "" if look.cam.any() else "empty")
     for panel, picture, text in zip(panels, pictures, words, strict=True):
         _show(panel, picture)
-        panel.set_xlabel(text, fontsize=7, labelpad=1)
+        panel.set_xlabel(text, fontsize=8, labelpad=1)
 
 
 @drawn

@@ -265,9 +265,7 @@ def costs(networks: Mapping[str, Sequence[Stage]]) -> Figure:
                 left += amount
             panel.text(left, row, f" {left:.1f}", va="center", color=INK)
         panel.margins(x=0.14)
-        panel.set_xlabel(
-            "parameters, millions" if what == "parameters" else "multiply-adds a face, thousand millions"
-        )
+        panel.set_xlabel("parameters, millions" if what == "parameters" else "multiply-adds a face, billions")
     axes[0].set_yticks(range(len(networks)), list(networks))
     axes[0].invert_yaxis()
     there = {stage.part for stages in networks.values() for stage in stages}

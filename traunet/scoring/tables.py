@@ -34,17 +34,15 @@ def sortable(
     return HTML(NAMED.sub("", html))
 
 
-def beside_printed(rows: pd.DataFrame, dataset: str, name: str) -> HTML:
+def beside_printed(rows: pd.DataFrame, name: str) -> HTML:
     """Scores as printed of DISFA, ours pooled, and ours as means of the folds; the best of each in bold.
 
-    `rows` has the columns `source` ("paper" or "ours"), `averaging`, `name`, what a score is of, and the scores in
-    percent; `dataset` is that of ours.
+    `rows` has the columns `averaging`, `name`, what a score is of, and the scores in percent.
     """
-    ordered = pd.concat([rows.loc[rows["averaging"] == way] for way in ("printed", "pooled", "fold_mean")])
-    data = ordered["source"].replace({"paper": "DISFA, printed", "ours": dataset})
-    named = ordered.assign(data=data, averaging=ordered["averaging"].str.replace("_", " "))
-    table = named.set_index(["data", "averaging", name]).loc[:, SCORES]
-    return sortable(table, 1, highest(table, within=["data", "averaging"]))
+    words = {"printed": "printed, DISFA", "pooled": "ours, pooled", "fold_mean": "ours, fold mean"}
+    ordered = pd.concat([rows.loc[rows["averaging"] == way] for way in words])
+    table = ordered.assign(scores=ordered["averaging"].replace(words)).set_index([name, "scores"]).loc[:, SCORES]
+    return sortable(table, 1, highest(table, within="scores"))
 
 
 def highest(table: pd.DataFrame, within: str | list[str] | None = None, lowest: bool = False) -> pd.DataFrame:
