@@ -11,6 +11,7 @@
 # The first of them sets up .venv (about 8 GB). To use an environment of your own, such as conda's, with the pinned
 # packages in it: make book PYTHON=python
 
+$(if $(profile)$(disfa)$(weights)$(seeds)$(machines),$(error make's options are written in capitals: PROFILE=smoke))
 PROFILE ?= demo
 DISFA ?=
 WEIGHTS ?=
@@ -54,7 +55,7 @@ bench: $(READY)
 check: $(READY)
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m pyright
+	$(PYTHON) -m pyright --pythonpath "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 format: $(READY)

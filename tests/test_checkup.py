@@ -48,7 +48,7 @@ def test_each_subject_has_a_line_with_its_counts_and_its_naming_scheme(root):
 def test_missing_and_unknown_subjects_are_named(root):
     trees.write_tree(root, subjects=("SN099",))
     text = remarks(report(root))
-    assert "missing: 25 of the 27 subjects: SN002, SN003" in text
+    assert "odd: 25 of the 27 subjects are not here: SN002, SN003" in text
     assert "missing: a fold for SN099" in text
 
 
@@ -161,13 +161,13 @@ def test_frames_that_the_video_lacks_or_has_more_are_told_as_reading_tells_them(
 
 
 def test_a_fold_of_which_no_frame_can_be_used_is_missing(root):
-    assert "a usable frame in fold" not in remarks(report(root))
+    assert "missing: a usable frame in fold 3, and training" in remarks(report(root))  # none of its people is here
     for path in (root / "Landmark_Points" / "SN001").rglob("*.mat"):
         trees.scipy.io.savemat(path, {"pts": np.ones((68, 2))})
-    assert "missing: a usable frame in fold 1, and training" in remarks(report(root))
+    assert "missing: a usable frame in fold 1, 3, and training" in remarks(report(root))
     for path in (root / "Landmark_Points" / "SN031").rglob("*.mat"):
         trees.scipy.io.savemat(path, {"pts": np.ones((68, 2))})
-    assert "missing: a usable frame in fold 1, 2, and training" in remarks(report(root))
+    assert "missing: a usable frame in fold 1, 2, 3, and training" in remarks(report(root))
 
 
 def test_a_log_that_replaces_the_data_sets_is_told_with_how_far_it_differs(root, monkeypatch):

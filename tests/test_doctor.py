@@ -70,6 +70,13 @@ def test_weights_that_are_none_are_a_line(tmp_path):
     assert lines[-1].startswith("not fit")
 
 
+def test_networks_of_other_data_are_not_counted_as_the_books(tmp_path):
+    workspace = Workspace(PROFILES["smoke"], tmp_path / "build")
+    (tmp_path / "build" / "smoke" / "runs" / "tranet-fold1-0123456789ab").mkdir(parents=True)
+    lines = whole_report(workspace)
+    assert "smoke: 0 of the 24 networks of the tables are trained; 1 of other data, settings or code" in lines
+
+
 def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
     runs = tmp_path / "build" / "smoke" / "runs"
     runs.mkdir(parents=True)
@@ -78,4 +85,4 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
     for name in (".tranet-fold1-0123456789ab.unfinished", ".tranet-fold2-0123456789ab.unfinished"):
         with (runs / name).open("wb") as file:
             file.truncate(600_000_000)
-    assert any("2 notes of unfinished trainings, 1.2 GB: " in line for line in whole_report(workspace))
+    assert any("unfinished trainings left 2 notes, 1.2 GB: " in line for line in whole_report(workspace))

@@ -134,3 +134,18 @@ def test_weights_of_another_network_are_refused_before_anything_is_made(workspac
     with pytest.raises(WeightsError, match=r"resnet50_ft_weight\.pth: does not fit this trunk"):
         flow.make_book(replace(workspace, weights=weights))
     assert list(workspace.root.iterdir()) == [weights]
+
+
+@pytest.mark.parametrize(
+    ("machines", "said"), [("slurm", "sbatch is not here; say"), ("kubernetes", "no Kubernetes cluster is known")]
+)
+def test_a_cluster_that_is_not_here_is_told_in_a_line_before_anything_starts(
+    workspace, machines, said, tmp_path, monkeypatch
+):
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FlowError, match=said):
+        flow.make_book(workspace, machines=machines)
+    assert not workspace.folder.exists()

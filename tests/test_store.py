@@ -214,7 +214,7 @@ def test_a_folder_that_is_no_store_is_never_overwritten(root, tmp_path):
 
 
 def test_opening_nothing_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no store of aligned frames; make one"):
+    with pytest.raises(FileNotFoundError, match="nowhere: no store of aligned frames; name a folder"):
         AlignedStore.open(tmp_path / "nowhere")
 
 

@@ -109,12 +109,14 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
     train.add_argument("--again", type=_number, default=0, metavar="N", help="add N to the seed (default: 0)")
     for trained in (pretrain, train):
-        trained.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        trained.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
         trained.add_argument("--workers", type=int, help="processes that decode frames (default: none on a CPU)")
         trained.add_argument("--devices", type=int, default=1, help="GPUs that share every batch (default: 1)")
-    add("tables", _tables, "predictions to tables and results.json")
-    notebook = add("notebook", _notebook, "execute one notebook of the book")
+    add("tables", _tables, "predictions to tables and results.json; trains first what is not trained yet")
+    notebook = add(
+        "notebook", _notebook, "execute one notebook of the book; makes first what it reads and is missing"
+    )
     notebook.add_argument("name", help="such as 01_data")
     add("site", _site, "build the site from the executed notebooks")
     add("pdf", _pdf, "print the built site as one PDF; needs Chromium")
@@ -133,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--run", type=Path, required=True, help="the folder of a trained network")
     predict.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
     predict.add_argument("--overlay", type=Path, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
-    predict.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return top
 
 
@@ -207,6 +209,8 @@ def _pretrain(given: argparse.Namespace) -> Made:
 
 def _train(given: argparse.Namespace) -> Made:
     named("variant", given.variant, VARIANTS)  # before anything is rendered for it
+    if given.seeds:
+        raise ValueError("--seeds is for book, tables, notebook and site; a network from another seed: --again 1")
     keep_freed()
     workspace, machine = _workspace(given), _machine(given)
     if given.store is None:
@@ -232,6 +236,7 @@ def _tables(given: argparse.Namespace) -> Made:
 def _notebook(given: argparse.Namespace) -> Made:
     from traunet.book import chapters, contents, freshness
 
+    given.name = given.name.removesuffix(".ipynb")
     named("notebook", given.name, dict.fromkeys(contents.notebooks()))
     workspace = _workspace(given)
     workspace.check()

@@ -128,6 +128,17 @@ def _weights(workspace: Workspace) -> Iterator[str]:
         yield f"missing: {workspace.weights}: does not fit the trunk: {fit}; use another file"
 
 
+def _names(workspace: Workspace, keys: dict[str, str]) -> Iterator[str]:
+    """What the networks of the tables are called; none if the frames or the trunk that name them are not there."""
+    from traunet.data.store import AlignedStore
+    from traunet.runstore import run_inputs, run_name
+
+    store, trunk = workspace.folder / "store", workspace.weights or workspace.folder / "trunk" / "trunk.pt"
+    if is_fresh(store, keys["store"]) and (workspace.weights or is_fresh(trunk.parent, keys["trunk"])):
+        inputs = run_inputs(workspace.profile, AlignedStore.open(store).fingerprint, file_sha256(trunk))
+        yield from (run_name(variant, fold, inputs) for variant in VARIANTS for fold in FOLDS)
+
+
 def _stages(workspace: Workspace) -> Iterator[str]:
     try:
         keys = workspace.keys
@@ -140,13 +151,18 @@ def _stages(workspace: Workspace) -> Iterator[str]:
         folder = workspace.folder / name
         state = "fresh" if is_fresh(folder, keys[stage]) else "stale" if folder.exists() else "not made yet"
         yield f"{workspace.profile.name}: {stage} {state}"
-    runs = [path for path in (workspace.folder / "runs").glob("[!.]*") if path.is_dir()]
-    yield f"{workspace.profile.name}: {len(runs)} runs on disk; the book needs {len(VARIANTS) * len(FOLDS)}"
+    there = {path.name for path in (workspace.folder / "runs").glob("[!.]*") if path.is_dir()}
+    ours = {*_names(workspace, keys)}
+    others = f"; {len(there - ours)} of other data, settings or code" if there - ours else ""
+    yield (
+        f"{workspace.profile.name}: {len(there & ours)} of the {len(VARIANTS) * len(FOLDS)} networks of the "
+        f"tables are trained{others}"
+    )
     left = list((workspace.folder / "runs").glob(".*.unfinished*"))
     if left:
         size = sum(file.stat().st_size for file in left) / 1e9
         yield (
-            f"{workspace.profile.name}: {len(left)} notes of unfinished trainings, {size:.1f} GB: "
+            f"{workspace.profile.name}: unfinished trainings left {len(left)} notes, {size:.1f} GB: "
             f"{left[0].parent}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
         )
     site = workspace.folder / "site" / "html" / "index.html"

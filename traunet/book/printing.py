@@ -72,7 +72,9 @@ def print_book(site: Path, pages: Sequence[str], out: Path, title: str, note: st
     """
     absent = [page for page in pages if not (site / f"{page}.html").is_file()]
     if absent:
-        raise FileNotFoundError(f"{site}: holds no page {absent[0]}; build the site first: make book")
+        raise FileNotFoundError(
+            f"{site}: holds no page {absent[0]}; build the site first: make book, with its PROFILE"
+        )
     from pypdf import PdfReader, PdfWriter
 
     with served(site) as address, browser() as chromium:

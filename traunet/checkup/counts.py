@@ -86,13 +86,13 @@ def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
             "frames": str(frames),
             **{au: f"{n} in {k}" for au, n, k in zip(AUS, positive.sum(0), (positive > 0).sum(0), strict=True)},
         }
-        empty += [str(fold)] if parts and not frames else []
+        empty += [] if frames else [str(fold)]
         lacking += [f"{au} in fold {fold}" for au, n in zip(AUS, positive.sum(0), strict=True) if not n]
     yield from _printed(pd.DataFrame(rows).T)
     if empty:
         yield (
-            f"missing: a usable frame in fold {', '.join(empty)}, and training needs some in each; restore the "
-            f"landmarks and videos of its subjects"
+            f"missing: a usable frame in fold {', '.join(empty)}, and training needs some in each; add "
+            f"its subjects, or restore their landmarks and videos"
         )
     if lacking:
         yield (

@@ -189,7 +189,10 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
     """What is missing or odd, subject by subject."""
     names = {one.subject for one in subjects}
     if absent := sorted(set(SUBJECTS) - names):
-        yield f"missing: {len(absent)} of the 27 subjects: {', '.join(absent)}"
+        yield (
+            f"odd: {len(absent)} of the 27 subjects are not here: {', '.join(absent)}; a book is made without "
+            f"them, and passes no verdict on what the paper prints"
+        )
     if strangers := sorted(names - set(SUBJECTS)):
         yield f"missing: a fold for {', '.join(strangers)}, who are none of the 27; training refuses them"
     problems = dict.fromkeys(problem for one in subjects for problem in one.problems)

@@ -45,7 +45,9 @@ class AlignedStore:
         """
         path = Path(path)
         if not (path / MANIFEST).is_file():
-            raise FileNotFoundError(f"{path}: no store of aligned frames; make one: traunet prepare --out {path}")
+            raise FileNotFoundError(
+                f"{path}: no store of aligned frames; name a folder that `traunet prepare --out` made"
+            )
         try:
             manifest = json.loads((path / MANIFEST).read_text())
             lacking = [name for name in NOTED if name not in manifest]

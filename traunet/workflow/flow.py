@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,7 +119,10 @@ def make_book(
     """
     workspace.check()
     workspace.check_weights()
-    command = snakemake_command(workspace, find_profile(machines), cores) + (["--dry-run"] if dry_run else QUIET)
+    profile = find_profile(machines)
+    if not dry_run:
+        _refuse_no_cluster(profile)
+    command = snakemake_command(workspace, profile, cores) + (["--dry-run"] if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     lock = locked(workspace.folder / ".make-book.lock")
     if lock is None:
@@ -145,9 +149,23 @@ def find_profile(machines: str) -> Path:
     return found
 
 
+def _refuse_no_cluster(profile: Path) -> None:
+    """Raise FlowError for the machines of a profile if this is no place to ask for them."""
+    executor = _executor(profile)
+    if executor == "slurm" and not shutil.which("sbatch"):
+        raise FlowError("Slurm's sbatch is not here; say this on a login node, or leave MACHINES out")
+    told = os.environ.get("KUBERNETES_SERVICE_HOST") or os.environ.get("KUBECONFIG")
+    if executor == "kubernetes" and not told and not Path("~/.kube/config").expanduser().is_file():
+        raise FlowError("no Kubernetes cluster is known here; set KUBECONFIG, or say this in the pod of head.yaml")
+
+
 def is_local(profile: Path) -> bool:
     """Whether a profile's jobs run on this machine."""
-    return read_settings(profile / "config.yaml").get("executor", "local") == "local"
+    return _executor(profile) == "local"
+
+
+def _executor(profile: Path) -> str:
+    return read_settings(profile / "config.yaml").get("executor", "local")
 
 
 def fold_groups(profile: str, cluster: bool) -> list[str]:
