@@ -11,7 +11,8 @@
 # The first of them sets up .venv (about 8 GB). To use an environment of your own, such as conda's, with the pinned
 # packages in it: make book PYTHON=python
 
-$(if $(profile)$(disfa)$(weights)$(seeds)$(machines),$(error make's options are written in capitals: PROFILE=smoke))
+small := $(strip $(foreach name,profile disfa weights seeds machines,$(filter command,$(origin $(name)))))
+$(if $(small),$(error options of make are written in capitals: PROFILE=smoke))
 PROFILE ?= demo
 DISFA ?=
 WEIGHTS ?=
