@@ -13,6 +13,7 @@ from traunet.doctor import examine, verdict
 from traunet.machines import cores
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
+from traunet.records.keeping import found_or_made
 from traunet.workspace import Workspace
 
 
@@ -75,6 +76,17 @@ def test_networks_of_other_data_are_not_counted_as_the_books(tmp_path):
     (tmp_path / "build" / "smoke" / "runs" / "tranet-fold1-0123456789ab").mkdir(parents=True)
     lines = whole_report(workspace)
     assert "smoke: 0 of the 24 networks of the tables are trained; 1 of other data, settings or code" in lines
+
+
+def test_a_damaged_store_is_a_line_and_no_exception(tmp_path):
+    workspace = Workspace(PROFILES["smoke"], tmp_path / "build")
+    for stage, folder in (("store", "store"), ("trunk", "trunk")):
+        found_or_made(workspace.folder / folder, workspace.keys[stage], lambda new: new.mkdir())
+    (workspace.folder / "trunk" / "trunk.pt").touch()
+    (workspace.folder / "store" / "manifest.json").write_text("{}")
+    lines = whole_report(workspace)
+    assert "store: the store is damaged" in remarks(lines)
+    assert lines[-1].startswith("not fit for make book PROFILE=smoke")
 
 
 def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):

@@ -1,4 +1,4 @@
-"""Photographs and videos of any origin are read upright, and results are written whole or not at all."""
+"""Photographs and videos of any origin are read upright, or refused by name."""
 
 from contextlib import closing
 from fractions import Fraction
@@ -11,7 +11,7 @@ from odd_media import with_a_latin_title, with_damaged_notes
 from photographs import LANDSCAPE, LEAVING, NOBODY, PORTRAIT, VIDEO, WITH_ALPHA, pixels, real
 from PIL import Image
 
-from traunet.faces.media import MediaError, open_media, picture_writer, whole_or_nothing
+from traunet.faces.media import MediaError, open_media, picture_writer
 
 
 def pattern(number: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -251,60 +251,6 @@ def test_a_truncated_video_is_named_though_its_index_comes_first(tmp_path, name,
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(MediaError, match=name):
         list(open_media(path).pictures())
-
-
-def test_a_failure_leaves_the_old_result_and_nothing_else(tmp_path):
-    target = tmp_path / "table.csv"
-    target.write_text("old")
-
-    def fail():
-        with whole_or_nothing(target) as partial:
-            partial.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_success_replaces_the_old_result(tmp_path):
-    target = tmp_path / "table.csv"
-    target.write_text("old")
-    with whole_or_nothing(target) as partial:
-        partial.write_text("new")
-    assert target.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"), whole_or_nothing(tmp_path / "nowhere" / "table.csv"):
-        pass
-
-
-@pytest.mark.parametrize(("name", "rate"), [("out.mp4", None), ("out.png", Fraction(20)), ("out", None)])
-def test_an_overlay_of_the_wrong_kind_is_refused_before_anything_is_written(tmp_path, name, rate):
-    with pytest.raises(ValueError, match="is a file with suffix"), picture_writer(tmp_path / name, rate):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_video_that_fails_half_way_leaves_nothing(tmp_path):
-    def pictures():
-        yield pattern(1)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_video(tmp_path / "out.mp4", pictures())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_output_that_is_a_folder_is_refused_before_any_work(tmp_path):
-    with (
-        pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"),
-        whole_or_nothing(tmp_path),
-    ):
-        pytest.fail("work was begun")
 
 
 def test_a_photograph_that_would_fill_the_memory_is_named(tmp_path, monkeypatch):

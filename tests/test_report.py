@@ -120,15 +120,15 @@ def test_differences_to_the_full_model_are_paper_and_ours(folder):
 def test_a_better_skill_lies_above_chance_and_a_coin_does_not():
     good = score_runs([FakeRun(f"good{k}", "good", k, fake_predictions(k, 0.95)) for k in FOLDS])["good"]
     coin = score_runs([FakeRun(f"coin{k}", "coin", k, fake_predictions(k, 0.5)) for k in FOLDS])["coin"]
-    assert report.above_chance(good) == 8
-    assert report.above_chance(coin) <= 1
+    assert good.above_chance() == 8
+    assert coin.above_chance() <= 1
 
 
 def test_who_always_says_yes_is_never_above_chance():
     for seed in range(20):
         runs = [FakeRun(f"yes{k}", "yes", k, fake_predictions(k + 3 * seed, 0.5)) for k in FOLDS]
         runs = [replace(run, predictions=run.predictions.assign(fold=run.fold, probability=1.0)) for run in runs]
-        assert report.above_chance(score_runs(runs)["yes"]) == 0
+        assert score_runs(runs)["yes"].above_chance() == 0
 
 
 def test_chance_is_averaged_over_the_aus_that_have_a_score():

@@ -114,9 +114,7 @@ def parser() -> argparse.ArgumentParser:
         trained.add_argument("--workers", type=int, help="processes that decode frames (default: none on a CPU)")
         trained.add_argument("--devices", type=int, default=1, help="GPUs that share every batch (default: 1)")
     add("tables", _tables, "predictions to tables and results.json; trains first what is not trained yet")
-    notebook = add(
-        "notebook", _notebook, "execute one notebook of the book; makes first what it reads and is missing"
-    )
+    notebook = add("notebook", _notebook, "execute one notebook of the book; makes first what is missing for it")
     notebook.add_argument("name", help="such as 01_data")
     add("site", _site, "build the site from the executed notebooks")
     add("pdf", _pdf, "print the built site as one PDF; needs Chromium")

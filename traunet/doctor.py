@@ -152,7 +152,11 @@ def _stages(workspace: Workspace) -> Iterator[str]:
         state = "fresh" if is_fresh(folder, keys[stage]) else "stale" if folder.exists() else "not made yet"
         yield f"{workspace.profile.name}: {stage} {state}"
     there = {path.name for path in (workspace.folder / "runs").glob("[!.]*") if path.is_dir()}
-    ours = {*_names(workspace, keys)}
+    try:
+        ours = {*_names(workspace, keys)}
+    except (ValueError, OSError) as error:
+        yield f"missing: {error}"
+        ours = set()
     others = f"; {len(there - ours)} of other data, settings or code" if there - ours else ""
     yield (
         f"{workspace.profile.name}: {len(there & ours)} of the {len(VARIANTS) * len(FOLDS)} networks of the "

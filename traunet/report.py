@@ -18,9 +18,6 @@ SCORES = published.SCORES
 TABLE1 = ["metric", "method", "source", "averaging", *SCORES]
 TABLE2 = ["variant", "source", "averaging", *SCORES]
 FULL = "tranet"
-ROUNDING = (
-    1e-6  # points: who always says yes has the score of the best answer without looking, but for its last digit
-)
 HALVES = ("hm_cbam_no_channel", "hm_cbam_no_spatial")
 
 
@@ -174,11 +171,6 @@ def order_agreement(table: pd.DataFrame) -> float:
     return float(np.corrcoef(ranks.T)[0, 1])
 
 
-def above_chance(scores: VariantScores) -> int:
-    """For how many of the eight AUs the pooled F1 lies above the best answer without looking, and not at it."""
-    return int((scores.score("f1") > scores.chance("f1") + ROUNDING)[: len(AUS)].sum())
-
-
 def _printed(made: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     return {
         **cells(select(made["table1"], source="paper"), "published.table1", ("method", "metric")),
@@ -202,7 +194,7 @@ def _to_full(made: Mapping[str, pd.DataFrame], variant: str) -> dict[str, float]
 
 def _full(made: Mapping[str, pd.DataFrame], scores: VariantScores) -> dict[str, float]:
     ours = cells(select(made["table1"], source="ours"), "table1", ("method", "metric", "averaging"))
-    return {**ours, "summary.above_chance": above_chance(scores)}
+    return {**ours, "summary.above_chance": scores.above_chance()}
 
 
 def _facts(scores: VariantScores, threshold: int) -> dict[str, float]:

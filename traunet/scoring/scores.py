@@ -16,6 +16,9 @@ from traunet.metrics import Counts
 COLUMNS = ("subject", "frame", "fold", "AU", "intensity", "probability")
 
 
+ROUNDING = 1e-6  # points: to say yes always is the best answer without looking, but for the last digit
+
+
 class ScoredRun(Protocol):
     """What a score needs of a run: its name, what was trained on which fold by which code, and its predictions.
 
@@ -60,6 +63,10 @@ class VariantScores:
             return np.where(np.isnan(metrics.METRICS[metric](counts)), np.nan, metrics.CHANCE[metric](counts))
 
         return 100 * metrics.with_average(metrics.AVERAGINGS[averaging](self.counts, self.folds, guess))
+
+    def above_chance(self) -> int:
+        """For how many of the eight AUs the pooled F1 lies above the best answer without looking, not at it."""
+        return int((self.score("f1") > self.chance("f1") + ROUNDING)[: len(AUS)].sum())
 
     def fold_score(self, metric: str, fold: int) -> np.ndarray:
         """Scores on one test fold alone, in percent: (A + 1,)."""
