@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -147,7 +148,17 @@ def clean_environment(checkout: Path) -> dict[str, str]:
 
 def calls(checkout: Path) -> list[str]:
     """The jobs that ran since the last look."""
-    file = checkout / "calls"
+    file, looked = checkout / "calls", checkout / "calls.looked"
+    # Nothing is removed: a job may write its line at this very moment.
     names = file.read_text().split() if file.exists() else []
-    file.unlink(missing_ok=True)
-    return sorted(set(names) - {"book"})
+    before = int(looked.read_text()) if looked.exists() else 0
+    looked.write_text(str(len(names)))
+    return sorted(set(names[before:]) - {"book"})
+
+
+def wait_for(checkout: Path, *jobs: str, seconds: float = 120) -> None:
+    """Wait until jobs have begun; other ones that began meanwhile are forgotten."""
+    missing, deadline = set(jobs), time.monotonic() + seconds
+    while missing := missing - set(calls(checkout)):
+        assert time.monotonic() < deadline, f"{', '.join(sorted(missing))} did not begin within {seconds:g} s"
+        time.sleep(0.1)

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
-from projects import call, calls, chapter, clean_environment, write_checkout
+from projects import call, calls, chapter, clean_environment, wait_for, write_checkout
 
 from traunet.config import FOLDS, VARIANTS
 
@@ -23,9 +22,21 @@ FAILING_CELL = "from pathlib import Path\nassert not Path('broken').exists(), 't
 READING_CELL = "from traunet.workspace import Workspace\nWorkspace.of('smoke').results()"
 
 
+# As a terminal starts it, or a script in the background, where SIGINT is ignored; never under nohup.
+STARTED = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
 @pytest.fixture
 def checkout(tmp_path):
-    return write_checkout(tmp_path / "project", chapter(new_code_cell(READING_CELL)))
+    project = write_checkout(tmp_path / "project", chapter(new_code_cell(READING_CELL)))
+    yield project
+    for process in at_work(project):  # after a test that failed
+        os.kill(process, signal.SIGKILL)
 
 
 def without(checkout, *marks):
@@ -75,45 +86,33 @@ def test_a_book_that_was_killed_with_all_its_jobs_goes_on_with_the_next_call(che
     without(checkout, "train-tranet-123", "train-senet-123")
     (checkout / "waiting").write_text("train-tranet-123 train-senet-123")
     book = subprocess.Popen([sys.executable, *BOOK], cwd=checkout, env=clean_environment(checkout))
-    running: list[str] = []
-    while len(running) < 2:
-        time.sleep(0.1)
-        running += calls(checkout)
+    wait_for(checkout, "train-tranet-123", "train-senet-123")
     for process in at_work(checkout):
         os.kill(process, signal.SIGKILL)
-    assert book.wait() == -signal.SIGKILL
+    assert book.wait(60) == -signal.SIGKILL
     (checkout / "waiting").unlink()
     again = call(checkout, *BOOK)
     assert again.returncode == 0, again.stdout
     assert calls(checkout) == [*REST, "train-senet-123", "train-tranet-123"]
 
 
-@pytest.mark.parametrize("interrupts", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+@pytest.mark.parametrize("interrupts", ["SIG_DFL", "SIG_IGN"])
 def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout, interrupts):
     without(checkout, "train-tranet-123")
     (checkout / "waiting").write_text("train-tranet-123")
-    command = [sys.executable, *BOOK]
     book = subprocess.Popen(
-        command,
+        [sys.executable, "-c", STARTED, interrupts, *BOOK],
         cwd=checkout,
         env=clean_environment(checkout),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=lambda: started(interrupts),
     )
-    while "train-tranet-123" not in calls(checkout):
-        time.sleep(0.1)
+    wait_for(checkout, "train-tranet-123")
     book.send_signal(signal.SIGHUP)
     said = book.communicate(timeout=60)[0].decode()
     assert book.returncode == 130
     assert "stopped; the same command goes on from what is finished" in said
     assert at_work(checkout) == []
-
-
-def started(interrupts) -> None:
-    """As from a terminal, or as a script starts it in the background, which ignores SIGINT; never under nohup."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, interrupts)
 
 
 def at_work(checkout: Path) -> list[int]:

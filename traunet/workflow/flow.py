@@ -237,9 +237,20 @@ def _snakemake(workspace: Workspace, command: list, lock: int) -> None:
         )
 
 
-def _hear_interrupts() -> None:
-    """What a script starts in the background ignores SIGINT, and so would all below it: nothing could stop it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@contextmanager
+def _hearing_interrupts() -> Iterator[None]:
+    """For what is started here: what a script starts in the background ignores SIGINT, and so would all below it.
+
+    Nothing could stop it. Not by a `preexec_fn`: between fork and exec it can wait forever for another thread.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, lambda *_: None)  # a new program hears again what is not ignored
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -251,16 +262,16 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
         signal.signal(signal.SIGHUP, signal.default_int_handler)
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=_hear_interrupts,
-        pass_fds=(lock,),
-    )
+    with _hearing_interrupts():
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
     try:
         yield process
         process.wait()
