@@ -27,7 +27,7 @@ PYTHON := .venv/bin/python
 READY := .venv/ready
 endif
 
-# Paths come through the environment, where make puts what it is given: whatever letters they have.
+# Paths come through the environment, where make puts what it is given: whatever letters they have, but $ as $$.
 ON = $(if $(MACHINES),--machines "$$MACHINES")
 OPTIONS = --profile "$(PROFILE)" $(if $(DISFA),--disfa "$$DISFA") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
     $(if $(SEEDS),--seeds "$$SEEDS")

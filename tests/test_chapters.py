@@ -44,7 +44,7 @@ print("told" in globals(), get_ipython().colors, matplotlib.rcParams["font.size"
 
 @third_party_noise
 @pytest.mark.parametrize("named", [False, True])
-def test_a_users_own_settings_of_ipython_and_matplotlib_change_no_chapter(tmp_path, monkeypatch, named):
+def test_a_users_own_settings_change_no_chapter(tmp_path, monkeypatch, named):
     """Found in the home folder, or where variables say."""
     home = tmp_path / "home"
     ipython, drawing = home / ".ipython" / "profile_default", home / ".config" / "matplotlib" / "matplotlibrc"
@@ -53,7 +53,9 @@ def test_a_users_own_settings_of_ipython_and_matplotlib_change_no_chapter(tmp_pa
     (ipython / "startup" / "mine.py").write_text("told = True")
     (ipython / "ipython_config.py").write_text("c.InteractiveShell.colors = 'NoColor'")
     drawing.write_text("font.size: 33")
+    (home / "mine.py").write_text("told = True")
     places = {"IPYTHONDIR": ipython.parent, "MPLCONFIGDIR": drawing.parent, "MATPLOTLIBRC": drawing}
+    places["PYTHONSTARTUP"] = home / "mine.py"
     for name, place in {**dict.fromkeys((*places, "XDG_CONFIG_HOME")), **(places if named else {})}.items():
         monkeypatch.delenv(name, raising=False) if place is None else monkeypatch.setenv(name, str(place))
     monkeypatch.setenv("HOME", str(home))

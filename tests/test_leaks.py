@@ -167,6 +167,8 @@ def test_a_secret_that_stands_on_a_page_is_no_example(tmp_path, monkeypatch):
     assert "/correct-horse/battery" in private
     assert "/home/anna" not in private
     assert "/home/anna" in leaks.private_texts()
+    monkeypatch.setenv("HOME", "/home/an")
+    assert "/home/an" in leaks.private_texts(written=publish._written(project))
 
 
 @pytest.mark.parametrize("name", ["demo", "test", "data", "train", "paper", "face", "head", "Smoke"])

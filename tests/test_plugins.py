@@ -90,10 +90,11 @@ def test_jobs_of_which_nothing_is_told_are_asked_after_again_and_finished_ones_a
 async def watched(one, times: int) -> None:
     """Let it look after its jobs so many times."""
     task = asyncio.ensure_future(one._wait_for_jobs())
-    while len(one.asked) < times:
-        await asyncio.sleep(0.01)
-    one.shutdown()
-    await task
+    async with asyncio.timeout(60):
+        while len(one.asked) < times and not task.done():
+            await asyncio.sleep(0.01)
+        one.shutdown()
+        await task
 
 
 def test_what_was_cancelled_does_not_fail_afterwards_and_what_was_never_submitted_does(executor):

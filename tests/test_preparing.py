@@ -241,7 +241,9 @@ from traunet.data.progress import Progress
 
 def tasks():
     yield from (1, 2)
+    began = time.monotonic()
     while len(multiprocessing.active_children()) < 2:
+        assert time.monotonic() < began + 60
         time.sleep(0.05)
     time.sleep(0.5)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)

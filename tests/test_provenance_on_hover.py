@@ -99,6 +99,8 @@ def test_many_runs_are_counted_and_a_printed_number_says_that_it_is_printed(page
     assert "from 24 runs of 8 networks; code c0de" in told(page, "summary.order_agreement")[0]
     assert "from 6 runs of senet_cbam and tranet;" in told(page, "differences.senet_cbam.value.Avg")[0]
     assert told(page, "published.table2.senet.Avg")[0].endswith("; printed in the paper")
+    apart = origins.origin("published.differences.senet.Avg", Number(-8.0, (), "DISFA", "published"))
+    assert apart.endswith("; recomputed from what the paper prints")
     assert told(page, "published.recomputed.best.f1.AU1")[0].endswith("; recomputed from what the paper prints")
 
 

@@ -117,6 +117,31 @@ def test_differences_to_the_full_model_are_paper_and_ours(folder):
     assert "tranet" not in table.index.get_level_values("variant")
 
 
+def rare_aus(false_alarms: bool) -> list[FakeRun]:
+    """Right answers, but for AU9, which one person of nine shows, on half of the frames and nobody sees."""
+    runs = []
+    for fold in FOLDS:
+        answers = fake_predictions(fold, 1.0)
+        rare = answers["AU"] == "AU9"
+        shown = rare & (answers["subject"] == "SN100") & (answers["frame"] > 20)
+        answers.loc[rare, "intensity"] = np.where(shown[rare], 5, 0)
+        answers.loc[rare, "probability"] = np.where(answers.loc[rare, "frame"] == 1, 0.9 * false_alarms, 0)
+        runs.append(FakeRun(f"{false_alarms}{fold}", "tranet" if false_alarms else "senet", fold, answers))
+    return runs
+
+
+def test_a_draw_without_an_au_compares_averages_of_the_same_aus():
+    """One false alarm gives an F1 of 0 where a network without one has none: that is no difference of the two."""
+    scores = score_runs([*rare_aus(False), *rare_aus(True)])
+    alone = scores["senet"].resampled("f1")
+    assert np.isnan(alone).any()
+    other = scores["tranet"].resampled("f1")
+    assert not np.isnan(other).any()
+    assert (alone[:, -1] > other[:, -1]).any()
+    table = report.differences(scores).query("source == 'ours'").set_index("bound")
+    assert table["Avg"].tolist() == [0, 0, 0]
+
+
 def test_a_better_skill_lies_above_chance_and_a_coin_does_not():
     good = score_runs([FakeRun(f"good{k}", "good", k, fake_predictions(k, 0.95)) for k in FOLDS])["good"]
     coin = score_runs([FakeRun(f"coin{k}", "coin", k, fake_predictions(k, 0.5)) for k in FOLDS])["coin"]
@@ -191,6 +216,10 @@ def test_other_seeds_are_a_table_of_their_own_and_change_no_other(folder, tmp_pa
         row = table.loc[(table["variant"] == "senet") & (table["training"] == training), SCORES]
         assert row.to_numpy()[0] == pytest.approx(scores, abs=1e-4)
     numbers = results.read(out / "results.json")
+    judged = [number for key, number in numbers.items() if key.startswith("summary.verdicts.")]
+    assert judged
+    assert all(set(number.runs) == set(numbers["summary.seeds"].runs) for number in judged)
+    assert len(numbers["summary.seeds"].runs) == 3 * len(fake_runs())
     assert numbers["seeds.senet.3.AU4"].runs == tuple(f"senet-fold{fold}-abc2" for fold in FOLDS)
     assert numbers["seeds.senet.3.AU4"].value == table.query("variant == 'senet' and training == 3")["AU4"].item()
     for path in folder.glob("*.csv"):

@@ -1,5 +1,6 @@
 """A book that was not finished: what could be made is there, what failed says why, the next call goes on."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,8 +36,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 def checkout(tmp_path):
     project = write_checkout(tmp_path / "project", chapter(new_code_cell(READING_CELL)))
     yield project
-    for process in at_work(project):  # after a test that failed
-        os.kill(process, signal.SIGKILL)
+    kill_all(at_work(project))  # after a test that failed
 
 
 def without(checkout, *marks):
@@ -87,8 +87,7 @@ def test_a_book_that_was_killed_with_all_its_jobs_goes_on_with_the_next_call(che
     (checkout / "waiting").write_text("train-tranet-123 train-senet-123")
     book = subprocess.Popen([sys.executable, *BOOK], cwd=checkout, env=clean_environment(checkout))
     wait_for(checkout, "train-tranet-123", "train-senet-123")
-    for process in at_work(checkout):
-        os.kill(process, signal.SIGKILL)
+    kill_all(at_work(checkout))
     assert book.wait(60) == -signal.SIGKILL
     (checkout / "waiting").unlink()
     again = call(checkout, *BOOK)
@@ -113,6 +112,12 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout, 
     assert book.returncode == 130
     assert "stopped; the same command goes on from what is finished" in said
     assert at_work(checkout) == []
+
+
+def kill_all(processes: list[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):  # it ended, as its parent did
+            os.kill(process, signal.SIGKILL)
 
 
 def at_work(checkout: Path) -> list[int]:

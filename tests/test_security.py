@@ -166,6 +166,18 @@ def test_marks_that_are_none_do_not_hold_whatever_they_name(tmp_path):
     assert done / "good" not in stale_marks(work)
 
 
+@pytest.mark.parametrize("part", ["smoke", "smoke/store"])
+def test_a_part_of_the_build_folder_may_lie_elsewhere_behind_a_link(tmp_path, part):
+    work, scratch = workspace(tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    link = work.root / part
+    link.parent.mkdir(parents=True)
+    link.symlink_to(scratch)
+    (work.folder / "store").mkdir(exist_ok=True)
+    write_mark(work.folder / "done" / "store", work, "store", [work.folder / "store"])
+    assert stale_marks(work) == []
+
+
 def test_a_manifest_that_names_a_place_elsewhere_is_read_as_damaged(tmp_path):
     store = copy("store", tmp_path)
     (tmp_path / "secret").write_bytes(b"secret")

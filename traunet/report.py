@@ -124,9 +124,16 @@ def halves(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
 
 
 def _between(score: VariantScores, other: VariantScores, head: Mapping, seed: int) -> list[dict]:
-    """F1 minus another's F1, and its 95 % interval over the same resampled subjects."""
-    samples = score.resampled("f1", seed) - other.resampled("f1", seed)
-    return _bounds(head, score.score("f1") - other.score("f1"), samples)
+    """F1 minus another's F1, and its 95 % interval over the same resampled subjects.
+
+    Averages are over the AUs for which both are defined: where nobody shows an AU, one false alarm defines its F1.
+    """
+
+    def apart(ours: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return metrics.with_average((ours - others)[..., : len(AUS)])
+
+    samples = apart(score.resampled("f1", seed), other.resampled("f1", seed))
+    return _bounds(head, apart(score.score("f1"), other.score("f1")), samples)
 
 
 def seeds(trainings: Sequence[Mapping[str, VariantScores]]) -> pd.DataFrame:
@@ -238,13 +245,16 @@ def make_numbers(
 def _of_seeds(
     table: pd.DataFrame, trainings: Sequence[Mapping[str, VariantScores]], profile: str, dataset: str
 ) -> dict[str, Number]:
-    behind = [score for scores in trainings for score in scores.values()]
-    found = _from_runs({"summary.seeds": len(trainings)}, behind, profile, dataset)
+    found = _from_runs({"summary.seeds": len(trainings)}, _all(trainings), profile, dataset)
     for number, scores in enumerate(trainings, 1):
         for score in scores.values():
             row = select(table.loc[table["training"] == number], variant=score.variant)
             found |= _from_runs(cells(row, "seeds", ("variant", "training")), (score,), profile, dataset)
     return found
+
+
+def _all(trainings: Sequence[Mapping[str, VariantScores]]) -> list[VariantScores]:
+    return [score for scores in trainings for score in scores.values()]
 
 
 def _from_runs(
@@ -282,12 +292,12 @@ def write(
         make_numbers(scores, made, profile, dataset, threshold)
         for scores, made in zip(trainings, tables, strict=True)
     )
-    scores, made = trainings[0], tables[0]
+    made = tables[0]
     made["seeds"] = seeds(trainings)
     numbers |= _of_seeds(made["seeds"], trainings, profile, dataset)
     made["verdicts"] = verdicts.judge(numbers, papers, of_others)
     made["claims"] = claims.judge(numbers, papers, of_others)
-    numbers |= _from_runs(verdicts.counts(made["verdicts"]), tuple(scores.values()), profile, dataset)
+    numbers |= _from_runs(verdicts.counts(made["verdicts"]), _all(trainings), profile, dataset)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in made.items():

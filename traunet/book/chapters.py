@@ -109,7 +109,8 @@ def now() -> str:
 def _this_python_as_kernel() -> Iterator[None]:
     """Let `python3` mean this Python: a user's own kernel of that name, found first, may be another program.
 
-    Nor do a user's settings of IPython and matplotlib hold in it, with which the same chapter would be another.
+    Nor do a user's settings of IPython, Python and matplotlib hold in it, with which the same chapter would be
+    another.
     """
     from ipykernel.kernelspec import write_kernel_spec
 
@@ -118,7 +119,7 @@ def _this_python_as_kernel() -> Iterator[None]:
         write_kernel_spec(str(place), extra_arguments=["--log-level=ERROR"])
         settings.touch()  # Empty. matplotlib's folder stays the user's: it holds the list of fonts, slow to make.
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
-        with _environment(JUPYTER_PATH=paths, IPYTHONDIR=folder, MATPLOTLIBRC=str(settings)):
+        with _environment(JUPYTER_PATH=paths, IPYTHONDIR=folder, PYTHONSTARTUP="", MATPLOTLIBRC=str(settings)):
             yield
 
 

@@ -71,13 +71,16 @@ def faults(site: Path, private: Iterable[str] = (), names: Iterable[str] = ()) -
 def private_texts(*folders: Path | None, written: str = "") -> list[str]:
     """What must not leave this machine: these folders and the home folder, Python's, and the values of secrets.
 
-    Not a folder that stands in what is `written` for everyone, where it is an example; a secret never is.
+    Not a folder that stands in what is `written` for everyone, where it is an example, and is not the beginning of
+    another's name; a secret never is.
     """
     places = [Path.home(), Path(sys.prefix), *(folder for folder in folders if folder)]
     given = {str(path) for place in places for path in (place.absolute(), place.resolve())}
     secrets = {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
     # /root and / alone tell nothing
-    told = {text for text in given if len(Path(text).parts) > 2 and text not in written}
+    told = {
+        text for text in given if len(Path(text).parts) > 2 and not re.search(rf"{re.escape(text)}(?!\w)", written)
+    }
     return sorted(told | {secret for secret in secrets if len(secret) >= LEAST_SECRET})
 
 

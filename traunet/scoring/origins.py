@@ -15,6 +15,7 @@ MOST_RUNS = 3  # named one by one; the names of more are counted
 PRINTED = "printed in the paper"
 OTHERWISE = {
     "published.recomputed.": "recomputed from what the paper prints",
+    "published.differences.": "recomputed from what the paper prints",
     "published.readings.": "counted in networks as this project reads the paper",
 }
 COMPUTED = "computed on this page"

@@ -97,13 +97,23 @@ def _holds(mark: Path, workspace: Workspace) -> bool:
         made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
         if workspace.keys.get(said["stage"]) != key:
             return False
-        # A data set or weights that were given may lie anywhere.
-        places = [place.resolve() for place in (workspace.root, workspace.disfa, workspace.weights) if place]
-        if not all(any(path.resolve().is_relative_to(place) for place in places) for path in made):
-            return False
-        return all(path.exists() and fingerprint(path) == held for path, held in made.items())
+        return all(
+            _may_name(path, workspace) and path.exists() and fingerprint(path) == held
+            for path, held in made.items()
+        )
     except (ValueError, LookupError, TypeError, AttributeError, OSError):
         return False
+
+
+def _may_name(made: Path, workspace: Workspace) -> bool:
+    """Whether a mark may stand for this: by name, as a part of build/ may lie elsewhere, behind a link.
+
+    A data set or weights that were given may lie anywhere.
+    """
+    given = [place for place in (workspace.disfa, workspace.weights) if place]
+    places = [workspace.root, *given, *(place.resolve() for place in given)]
+    name = Path(os.path.normpath(made))
+    return any(name.is_relative_to(place.absolute()) for place in places)
 
 
 def make_book(
