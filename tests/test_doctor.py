@@ -2,18 +2,23 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import trees
 from test_checkup import remarks
 
+from traunet import doctor
 from traunet.config import PROFILES, SMOKE
+from traunet.data.store import AlignedStore
 from traunet.doctor import examine, verdict
 from traunet.machines import cores
 from traunet.model.senet import SENet
 from traunet.model.weights import Normalisation, save_trunk
 from traunet.records.keeping import found_or_made
+from traunet.records.provenance import file_sha256
+from traunet.runstore import run_inputs, run_name
 from traunet.workspace import Workspace
 
 
@@ -75,7 +80,34 @@ def test_networks_of_other_data_are_not_counted_as_the_books(tmp_path):
     workspace = Workspace(PROFILES["smoke"], tmp_path / "build")
     (tmp_path / "build" / "smoke" / "runs" / "tranet-fold1-0123456789ab").mkdir(parents=True)
     lines = whole_report(workspace)
-    assert "smoke: 0 of the 24 networks of the tables are trained; 1 of other data, settings or code" in lines
+    assert (
+        "smoke: 0 of the 24 networks of the tables are trained; 1 of other data, settings, seeds or code" in lines
+    )
+
+
+def test_networks_from_other_seeds_are_the_books_own(tmp_path, monkeypatch):
+    workspace = Workspace(SMOKE, tmp_path / "build", seeds=2)
+    runs = workspace.folder / "runs"
+    runs.mkdir(parents=True)
+    for stage in ("store", "trunk"):
+        found_or_made(workspace.folder / stage, workspace.keys[stage], lambda new: new.mkdir())
+    (workspace.folder / "trunk" / "trunk.pt").touch()
+    monkeypatch.setattr(AlignedStore, "open", lambda _: SimpleNamespace(fingerprint="f"))
+    for again in (0, 1, 2):
+        inputs = run_inputs(workspace.seeded(again), "f", file_sha256(workspace.folder / "trunk" / "trunk.pt"))
+        (runs / run_name("tranet", 1, inputs)).mkdir()
+    lines = list(doctor._stages(workspace))
+    assert (
+        "smoke: 2 of the 48 networks of the tables are trained; 1 of other data, settings, seeds or code" in lines
+    )
+
+
+def test_a_note_that_a_training_replaces_meanwhile_is_not_missed(tmp_path):
+    workspace = Workspace(SMOKE, tmp_path / "build")
+    runs = workspace.folder / "runs"
+    runs.mkdir(parents=True)
+    (runs / ".tranet-fold1-0123456789ab.unfinished.part").symlink_to(tmp_path / "nothing")
+    assert not any("unfinished" in line for line in doctor._stages(workspace))
 
 
 def test_a_damaged_store_is_a_line_and_no_exception(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import trees
 from odd_media import with_a_latin_title
 
+from traunet.checkup.films import watch
 from traunet.data.packets import _Chunk, _lost
 from traunet.data.video import Stretch, count_frames, divide, numbered, whole
 
@@ -97,6 +98,19 @@ def test_gaps_and_chunks_that_hold_two_frames_are_not_taken_for_lost(tmp_path, i
     assert whole(gaps).left_out == [7, 20]
     two = packed(trees.write_video(tmp_path / "two.avi", images, codec="mpeg4", options={"g": "6", "bf": "1"}))
     assert pictures(whole(two)) == {number: number for number in range(1, FRAMES + 1)}
+
+
+@pytest.mark.parametrize("labelled", [FRAMES - 3, FRAMES - 2, FRAMES - 1, FRAMES])
+def test_where_there_are_as_many_pictures_as_labels_a_gap_is_none(tmp_path, images, labelled):
+    """FFmpeg, too, leaves an empty chunk in an AVI file that it gives sound, and no frame is lacking."""
+    video = with_gaps(trees.write_video(tmp_path / "gaps.avi", images, codec="mjpeg"))
+    there = [number for number in range(1, FRAMES + 1) if number not in (7, 20)]
+    numbers = range(1, len(there) + 1) if labelled == len(there) else there
+    assert pictures(*divide(video, 5, labelled)) == dict(zip(numbers, there, strict=True))
+    assert count_frames(video, labelled) == max(numbers)
+    film = watch(video, labelled=labelled)
+    assert film.decoded == len(there)
+    assert film.left_out == (() if labelled == len(there) else (7, 20))
 
 
 def test_an_index_of_other_places_tells_nothing():

@@ -245,6 +245,20 @@ def test_tensors_that_are_larger_than_their_bytes_are_refused(tmp_path, tensor):
         load_trunk(tmp_path / "wide.pth")
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f2", "<i8"])
+def test_protocol_5_which_hands_arrays_over_as_they_lie_is_read(tmp_path, order, kind):
+    array = np.asarray(np.arange(12).reshape(3, 4), dtype=kind, order=order)
+    read_only = array.copy(order)
+    read_only.flags.writeable = False
+    (tmp_path / "new.pkl").write_bytes(pickle.dumps({"a": array, "b": read_only}, protocol=5))
+    read = pickled.load_arrays(tmp_path / "new.pkl")
+    assert isinstance(read, dict)
+    for name in "ab":
+        assert np.array_equal(read[name], array)
+        assert read[name].dtype == array.dtype.newbyteorder("=")
+
+
 def test_python_2s_oldest_pickle_is_read_whose_texts_are_no_ascii(tmp_path):
     """As `pickle.dump(weights, file)` wrote it there: protocol 0, an array's bytes as a text in quotes."""
     array = np.array([-1.5, 0.1], dtype="<f4")

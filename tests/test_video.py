@@ -132,6 +132,18 @@ def test_stretches_show_what_the_whole_shows(tmp_path, images, name, codec, opti
         assert {number: from_the_start[number] for number in numbers} == shown(stretch)
 
 
+@pytest.mark.parametrize(("codec", "fourcc"), [("msmpeg4", b"DIV3"), ("msmpeg4v2", b"MP42"), ("flv", b"FLV1")])
+def test_an_index_that_calls_every_frame_a_key_frame_is_not_believed(tmp_path, images, codec, fourcc):
+    """Their decoders begin with any frame, without a word, and go on from a grey picture."""
+    options = {"g": "10", "sc_threshold": "1000000000"}
+    written = trees.write_video(tmp_path / "v.avi", images, codec=codec, options=options)
+    every = [(content, True) for content, _ in chunks.chunks_of(written)]
+    video = chunks.write_avi(tmp_path / "keys.avi", every, fourcc, 64, 48)
+    expected, stretches = shown(whole(video)), divide(video, 5)
+    assert [stretch.first for stretch in stretches] == [1, 11, 21, 31]
+    assert {number: frame for stretch in stretches for number, frame in shown(stretch).items()} == expected
+
+
 @pytest.mark.parametrize(("name", "codec", "options"), CODECS)
 def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path, images, monkeypatch, name, codec, options):
     video = trees.write_video(tmp_path / name, images, codec=codec, options=options)

@@ -90,7 +90,7 @@ def as_arrays(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in state.items()}
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_the_port_is_read_as_bgr(tmp_path, trunk, protocol):
     path = tmp_path / "senet50_ft_weight.pkl"
     path.write_bytes(pickle.dumps(as_arrays(ports_state(trunk)), protocol=protocol))
@@ -150,8 +150,17 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path, hidden):
 def test_a_pickled_module_is_refused_with_the_name_of_a_file_that_is_not(tmp_path, zipped):
     path = tmp_path / "senet50_ft_pytorch.pth"
     torch.save(nn.Sequential(nn.Linear(2, 2)), path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(WeightsError, match=r"whole pickled module.*Use senet50_ft_dims_2048\.pth"):
+    with pytest.raises(WeightsError, match=r"whole pickled module, .*Use senet50_ft_dims_2048\.pth"):
         load_trunk(path)
+
+
+def test_a_pickle_that_was_read_and_saved_with_torch_is_told_apart_from_a_module(tmp_path):
+    """As scripts do that are found in public repositories; no code is in it, but torch takes it for some."""
+    torch.save({"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}, tmp_path / "senet50.pth")
+    with pytest.raises(
+        WeightsError, match=r"NumPy arrays in torch's format; give the pickle .*Use senet50_ft_dims"
+    ):
+        load_trunk(tmp_path / "senet50.pth")
 
 
 def torch_bytes(content: object) -> bytes:
@@ -179,7 +188,7 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, trunk, name):
 
 def test_a_download_that_broke_off_is_said_to_be_cut_short(tmp_path, trunk):
     (tmp_path / "cut.pth").write_bytes(damaged(trunk)["cut.pth"])
-    with pytest.raises(WeightsError, match=r"cut\.pth: damaged.*fetch it again \(it is cut short\)"):
+    with pytest.raises(WeightsError, match=r"cut\.pth: damaged.* \(it is cut short\); fetch it again"):
         load_trunk(tmp_path / "cut.pth")
 
 

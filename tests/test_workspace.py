@@ -59,6 +59,11 @@ def test_a_missing_data_set_or_weights_file_is_named(tmp_path, missing):
         Workspace(DEMO, tmp_path, **given).check()
 
 
+def test_a_home_of_nobody_is_no_such_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="~nobody-at-all/disfa: no such folder; DISFA must name"):
+        Workspace.of("smoke", disfa="~nobody-at-all/disfa", root=tmp_path).check()
+
+
 def test_a_store_is_made_once_and_found_afterwards(tmp_path, disfa):
     workspace = Workspace(SMOKE, tmp_path / "build", disfa)
     made = workspace.store()

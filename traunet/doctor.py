@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from traunet.config import FOLDS, VARIANTS, ModelConfig
@@ -135,8 +136,10 @@ def _names(workspace: Workspace, keys: dict[str, str]) -> Iterator[str]:
 
     store, trunk = workspace.folder / "store", workspace.weights or workspace.folder / "trunk" / "trunk.pt"
     if is_fresh(store, keys["store"]) and (workspace.weights or is_fresh(trunk.parent, keys["trunk"])):
-        inputs = run_inputs(workspace.profile, AlignedStore.open(store).fingerprint, file_sha256(trunk))
-        yield from (run_name(variant, fold, inputs) for variant in VARIANTS for fold in FOLDS)
+        made_from = AlignedStore.open(store).fingerprint, file_sha256(trunk)
+        for again in range(workspace.seeds):
+            inputs = run_inputs(workspace.seeded(again), *made_from)
+            yield from (run_name(variant, fold, inputs) for variant in VARIANTS for fold in FOLDS)
 
 
 def _stages(workspace: Workspace) -> Iterator[str]:
@@ -157,17 +160,19 @@ def _stages(workspace: Workspace) -> Iterator[str]:
     except (ValueError, OSError) as error:
         yield f"missing: {error}"
         ours = set()
-    others = f"; {len(there - ours)} of other data, settings or code" if there - ours else ""
+    others = f"; {len(there - ours)} of other data, settings, seeds or code" if there - ours else ""
+    wanted = len(VARIANTS) * len(FOLDS) * workspace.seeds
     yield (
-        f"{workspace.profile.name}: {len(there & ours)} of the {len(VARIANTS) * len(FOLDS)} networks of the "
-        f"tables are trained{others}"
+        f"{workspace.profile.name}: {len(there & ours)} of the {wanted} networks of the tables are trained{others}"
     )
-    left = list((workspace.folder / "runs").glob(".*.unfinished*"))
+    runs, left = workspace.folder / "runs", []
+    for file in runs.glob(".*.unfinished*"):
+        with suppress(FileNotFoundError):  # a training at work has just put its note in the place of this one
+            left.append(file.stat().st_size)
     if left:
-        size = sum(file.stat().st_size for file in left) / 1e9
         yield (
-            f"{workspace.profile.name}: unfinished trainings left {len(left)} notes, {size:.1f} GB: "
-            f"{left[0].parent}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
+            f"{workspace.profile.name}: unfinished trainings left {len(left)} notes, {sum(left) / 1e9:.1f} GB: "
+            f"{runs}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
         )
     site = workspace.folder / "site" / "html" / "index.html"
     yield f"{workspace.profile.name}: " + (f"the site is at {site}" if site.exists() else "no site yet")

@@ -41,13 +41,15 @@ class Film:
 Watcher = Callable[[int, np.ndarray], None]
 
 
-def watch(video: Path, wanted: Collection[int] = (), see: Watcher | None = None) -> Film:
+def watch(
+    video: Path, wanted: Collection[int] = (), see: Watcher | None = None, labelled: int | None = None
+) -> Film:
     """Decode every frame of a video, and show those that are `wanted` to `see` as (number, RGB picture).
 
-    One thread, one frame in memory at a time. A damaged frame keeps its number. Raises ValueError for what is no
-    video, FileNotFoundError if there is none.
+    One thread, one frame in memory at a time. A damaged frame keeps its number. `labelled`: of so many there are
+    labels. Raises ValueError for what is no video, FileNotFoundError if there is none.
     """
-    stretch, sound = whole(video), set[int]()
+    stretch, sound = whole(video, labelled), set[int]()
     for number, frame in numbered(stretch):
         sound.add(number)
         if see and number in wanted:

@@ -103,7 +103,8 @@ def _watch(found: Examined, _: Path, folders: Folders) -> None:
         raise FileNotFoundError(
             f"{folders.videos}: no video of {found.subject}; add LeftVideo{found.subject}_comp.avi"
         )
-    found.film = watch(video, {*found.sample.calm, *found.sample.fast}, _looker(found))
+    wanted = {*found.sample.calm, *found.sample.fast}
+    found.film = watch(video, wanted, _looker(found), labelled=found.frames or None)
     if not found.film.decoded:
         raise no_frame(video)
     if found.frames:

@@ -254,7 +254,7 @@ def _film_complaints(one: Examined) -> Iterator[str]:
             f"odd: {film.path}: holds nothing for {len(film.left_out)} frames: {ranges(film.left_out)}, as of a "
             f"recorder that fell behind; they are kept out, and the others keep their numbers"
         )
-    if film.lost:
+    if film.lost and film.stored != one.frames:
         yield (
             f"odd: {film.path}: does not decode to its end: {film.promised} frames are promised, "
             f"{film.stored} are there; copy it again"

@@ -198,7 +198,7 @@ def _read_subject(
         )
     labels = read_labels(folders.labels, subject)
     landmarks, reason, notes = read_landmarks(folders.landmarks, subject, len(labels), first_pixel)
-    shown = count_frames(video)
+    shown = count_frames(video, len(labels))
     reason[shown:] = NOT_DECODABLE
     notes += length_notes(video, shown, len(labels))
     reason[marked_bad(bad, len(labels))] = MARKED_BAD

@@ -64,11 +64,16 @@ class Index(NamedTuple):
     keys: list[bool]  # whether it is a key frame
     reorders: bool  # whether the decoder may show frames in another order than the file's
     late: int = 0  # time before the first frame, in which the recorder wrote nothing
+    labelled: int | None = None  # how many labels the video has, if that is known
 
+    # Decision: a gap in the times is a frame that the recorder left out, unless the file has exactly as many
+    # pictures as labels. Then whoever labelled them saw no gap: FFmpeg, too, makes one behind the first picture of
+    # an AVI file with sound. The other reading, that a gap is always one, moves all labels behind it by a frame.
     @property
     def numbers(self) -> list[int]:
         """The number of each packet's frame; empty where times do not tell it."""
-        return _by_time(self.times, self.late)
+        numbers = _by_time(self.times, self.late)
+        return _by_order(self.times) if numbers and len(self.times) == self.labelled else numbers
 
 
 class _Packet(NamedTuple):
@@ -87,8 +92,8 @@ class _Chunk(NamedTuple):
     time: int
 
 
-def index_of(video: Path) -> Index:
-    """What a file tells of its packets: read without decoding.
+def index_of(video: Path, labelled: int | None = None) -> Index:
+    """What a file tells of its packets: read without decoding. `labelled`: of so many frames there are labels.
 
     Raises ValueError where frames are lost or hidden, so that others would get their numbers.
     """
@@ -109,7 +114,8 @@ def index_of(video: Path) -> Index:
         )
     # Where the header lets the whole film begin later, it ends behind the promised number: nothing is left out.
     late = chunks[0].time if chunks and chunks[-1].time < promised else 0
-    return Index([packet.time for packet in packets], [packet.key for packet in packets], reorders, late)
+    times, keys = [packet.time for packet in packets], [packet.key for packet in packets]
+    return Index(times, keys, reorders, late, labelled)
 
 
 def _chunks(container) -> list[_Chunk]:
@@ -147,4 +153,8 @@ def _by_time(times: list[int | None], late: int = 0) -> list[int]:
     even = (shown - shown.min() + late) // step + 1
     if len(steps) and not (steps % step).any() and even.max() - len(times) <= max(FEW, GAPS * len(times)):
         return even.tolist()
-    return (1 + np.argsort(np.argsort(shown))).tolist()
+    return _by_order(times)
+
+
+def _by_order(times: list[int | None]) -> list[int]:
+    return (1 + np.argsort(np.argsort(np.array(times, dtype=np.int64)))).tolist()

@@ -103,7 +103,8 @@ def _tasks(tree: Tree, subject: str, config: AlignConfig, work: Unfinished) -> l
     shape = frame_shape(tree.videos[subject])
     wanted = _usable(tree, subject) & can_align(tree.landmarks[subject]) & lies_in(tree.landmarks[subject], *shape)
     matrices[wanted] = face_transform(tree.landmarks[subject][wanted], config)
-    labelled = [stretch for stretch in divide(tree.videos[subject]) if stretch.first <= len(wanted)]
+    stretches = divide(tree.videos[subject], labelled=len(wanted))
+    labelled = [stretch for stretch in stretches if stretch.first <= len(wanted)]
     starts = [stretch.first - 1 for stretch in labelled]
     ends = [stretch.first - 1 + stretch.frames for stretch in labelled]
     return [

@@ -11,6 +11,7 @@ from av.error import FFmpegError
 
 from traunet.data.packets import Index, index_of, opened, packets_of
 
+NONE = 0  # the number of a frame that is not wanted
 STRETCH = 500  # frames that are decoded in one go when a video is divided; a second or two of work
 
 
@@ -42,29 +43,31 @@ def frame_shape(video: Path) -> tuple[int, int]:
         return stream.height, stream.width
 
 
-def count_frames(video: Path) -> int:
+def count_frames(video: Path, labelled: int | None = None) -> int:
     """How many frames the file really holds, those that a recorder left out included.
 
-    A truncated file's header still promises all of them.
+    A truncated file's header still promises all of them. `labelled`: of so many there are labels.
     """
-    index = index_of(video)
+    index = index_of(video, labelled)
     return max(index.numbers, default=len(index.times))
 
 
-def whole(video: Path) -> Stretch:
+def whole(video: Path, labelled: int | None = None) -> Stretch:
     """The whole video as one stretch."""
-    return divide(video, None)[0]
+    return divide(video, None, labelled)[0]
 
 
-def divide(video: Path, length: int | None = STRETCH) -> list[Stretch]:
+def divide(video: Path, length: int | None = STRETCH, labelled: int | None = None) -> list[Stretch]:
     """Cut a video at key frames into stretches of at least `length` frames but for the last; None: one stretch.
 
-    A video that does not tell its times, or tells them wrong, is not divided.
+    A video that does not tell its times, or tells them wrong, is not divided. `labelled`: of so many frames there
+    are labels.
     """
-    index = index_of(video)
+    index = index_of(video, labelled)
     numbers = index.numbers if _are_true(video, index) else []
     total = max(numbers, default=len(index.times))
-    cuts = [0] if length is None or not numbers else _spaced(_clean_cuts(index.times, index.keys), length)
+    cuts = _spaced(_clean_cuts(index.times, index.keys), length) if length is not None and numbers else [0]
+    cuts = [cuts[0], *_where_decoding_begins(video, index.times, cuts[1:])]
     begins = [0, *(numbers[cut] - 1 for cut in cuts[1:]), total]
     made = []
     for cut, begin, end in zip(cuts, begins, begins[1:], strict=False):
@@ -97,6 +100,25 @@ def _clean_cuts(times: list[int | None], keys: list[bool]) -> list[int]:
     ).tolist()
 
 
+def _where_decoding_begins(video: Path, times: list[int | None], cuts: list[int]) -> Iterator[int]:
+    """Those of the cuts at which there is a key frame, as the decoder says too.
+
+    An AVI file's index may call every packet one. Some decoders take another frame without a word and go on from a
+    grey picture. Only the one frame is decoded.
+    """
+    with opened(video) as container:
+        decoder = container.streams.video[0].codec_context
+        for cut in cuts:
+            try:
+                packets = _sought(container, Stretch(video, cut, (times[cut],), (), 1, 1))
+                frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
+            except FFmpegError:
+                frames = []
+            decoder.flush_buffers()
+            if frames and frames[0].key_frame:
+                yield cut
+
+
 def _spaced(cuts: list[int], length: int) -> list[int]:
     chosen = [0]
     for cut in cuts:
@@ -125,11 +147,10 @@ def numbered(stretch: Stretch) -> Iterator[tuple[int, av.VideoFrame]]:
 
 
 def all_before(stretch: Stretch) -> Stretch:
-    """The stretch that ends where this one does and starts with the video."""
-    index = index_of(stretch.video)
-    numbers = (*index.numbers[: stretch.packet], *stretch.numbers)
-    before = (*index.times[: stretch.packet], *stretch.times)
-    return Stretch(stretch.video, 0, before, numbers, 1, stretch.first + stretch.frames - 1)
+    """The same frames, reached from the video's start: all packets before are decoded too, and not shown."""
+    before = index_of(stretch.video).times[: stretch.packet]
+    numbers = (*[NONE] * stretch.packet, *stretch.numbers)
+    return stretch._replace(packet=0, times=(*before, *stretch.times), numbers=numbers)
 
 
 def _decoded(stretch: Stretch) -> Iterator[av.VideoFrame | None]:

@@ -50,6 +50,13 @@ class _Array:
         self.values = values.astype(kind.dtype.newbyteorder("="))
 
 
+class _Buffer(_Array):
+    """Stands for NumPy's _frombuffer while a pickle of protocol 5 is read, Python's own since 3.14."""
+
+    def __init__(self, data: bytes, kind: _Type, shape: tuple, order: str):
+        self.__setstate__((1, shape, kind, order == "F", data))
+
+
 class _Text:
     """Stands for _codecs.encode while a pickle is read: Python 3 writes bytes as text in old protocols."""
 
@@ -67,12 +74,14 @@ ALLOWED = {
     ("numpy", "ndarray"): _Array,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.numeric", "_frombuffer"): _Buffer,
+    ("numpy._core.numeric", "_frombuffer"): _Buffer,
     ("_codecs", "encode"): _Text,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Finds six names and no other."""
+    """Finds these names and no other."""
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file, encoding="latin1")

@@ -220,7 +220,10 @@ def _read(path: Path) -> dict:
     except PermissionError as error:
         raise WeightsError(f"{path}: may not be read ({error.strerror}); ask its owner") from error
     except Exception as error:  # where a file was cut decides what is raised, and by which package
-        raise WeightsError(f"{path}: damaged, or no weights file; fetch it again ({error})") from error
+        raise WeightsError(
+            f"{path}: damaged, or no weights file ({error}); fetch it again, or use senet50_ft_dims_2048.pth or "
+            "senet50_ft_weight.pkl"
+        ) from error
     if not isinstance(content, dict) or not content or not all(isinstance(name, str) for name in content):
         raise WeightsError(
             f"{path}: holds no weights by name; use senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
@@ -255,7 +258,12 @@ def _content(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        raise PickleRefusedError("it holds a whole pickled module, which can run any code on loading") from error
+        arrays = "multiarray" in str(error)  # whoever read a .pkl and saved it with torch
+        raise PickleRefusedError(
+            "it holds NumPy arrays in torch's format; give the pickle that they come from"
+            if arrays
+            else "it holds a whole pickled module, which can run any code on loading"
+        ) from error
 
 
 def _begins_as_zip(path: Path) -> bool:
