@@ -137,11 +137,26 @@ def test_a_recorder_that_began_late_leaves_out_the_first_frames(tmp_path, images
     assert count_frames(video) == 40
 
 
-def test_a_film_that_begins_later_by_its_header_begins_with_frame_1(tmp_path, images):
+@pytest.mark.parametrize("promised", [0, FRAMES - 3])
+def test_a_recorder_that_began_late_and_never_finished_the_header_is_known_by_the_labels(
+    tmp_path, images, promised
+):
+    written = trees.write_video(tmp_path / "v.avi", images)
+    content = chunks.without(chunks.chunks_of(written), [1, 2, 3])
+    video = chunks.write_avi(tmp_path / "late.avi", content, b"MJPG", 64, 48)
+    length = video.read_bytes().index(b"strh") + 8 + 32
+    overwrite(video, length, struct.pack("<I", promised))
+    found = pictures(*divide(video, 5, labelled=FRAMES))
+    assert found == {number: number for number in range(4, FRAMES + 1)}
+    assert count_frames(video, FRAMES) == FRAMES
+
+
+@pytest.mark.parametrize("labelled", [None, FRAMES])
+def test_a_film_that_begins_later_by_its_header_begins_with_frame_1(tmp_path, images, labelled):
     video = trees.write_video(tmp_path / "v.avi", images)
     start = video.read_bytes().index(b"strh") + 8 + 28
     overwrite(video, start, struct.pack("<I", 3))
-    assert pictures(whole(video)) == {number: number for number in range(1, FRAMES + 1)}
+    assert pictures(whole(video, labelled)) == {number: number for number in range(1, FRAMES + 1)}
 
 
 def test_a_file_that_hides_frames_from_players_is_refused(tmp_path, images):

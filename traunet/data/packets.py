@@ -112,8 +112,9 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
             f"{video}: {len(lost)} of the frames in its index cannot be found, the first is frame "
             f"{lost[0].time + 1}, and those behind would get wrong numbers; copy the video again"
         )
-    # Where the header lets the whole film begin later, it ends behind the promised number: nothing is left out.
-    late = chunks[0].time if chunks and chunks[-1].time < promised else 0
+    # Where the header lets the whole film begin later, it ends behind the promised number: nothing is left out. A
+    # header that was never finished promises too few, but labels of the empty chunks as well are as many as all.
+    late = chunks[0].time if chunks and (chunks[-1].time < promised or chunks[-1].time + 1 == labelled) else 0
     times, keys = [packet.time for packet in packets], [packet.key for packet in packets]
     return Index(times, keys, reorders, late, labelled)
 
