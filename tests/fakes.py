@@ -37,3 +37,16 @@ def fake_runs(variants=tuple(VARIANTS)) -> list[FakeRun]:
         for number, variant in enumerate(variants)
         for fold in FOLDS
     ]
+
+
+def runs_with_a_rare_au(false_alarms: bool) -> list[FakeRun]:
+    """Right answers, but for AU9, which one person of nine shows, on half of the frames and nobody sees."""
+    runs = []
+    for fold in FOLDS:
+        answers = fake_predictions(fold, 1.0)
+        rare = answers["AU"] == "AU9"
+        shown = rare & (answers["subject"] == "SN100") & (answers["frame"] > 20)
+        answers.loc[rare, "intensity"] = np.where(shown[rare], 5, 0)
+        answers.loc[rare, "probability"] = np.where(answers.loc[rare, "frame"] == 1, 0.9 * false_alarms, 0)
+        runs.append(FakeRun(f"{false_alarms}{fold}", "tranet" if false_alarms else "senet", fold, answers))
+    return runs

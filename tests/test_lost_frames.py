@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import trees
 from odd_media import with_a_latin_title
+from test_checkup import remarks, report
+from test_store import prepared
 
 from traunet.checkup.films import watch
 from traunet.data.packets import _Chunk, _lost
@@ -111,6 +113,18 @@ def test_where_there_are_as_many_pictures_as_labels_a_gap_is_none(tmp_path, imag
     film = watch(video, labelled=labelled)
     assert film.decoded == len(there)
     assert film.left_out == (() if labelled == len(there) else (7, 20))
+
+
+def test_such_gaps_move_no_frame_of_a_data_set_and_the_doctor_finds_nothing_odd(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"])
+    before, video = remarks(report(root)), trees.video_file(root, "SN001")
+    first, *others = chunks.chunks_of(video)
+    chunks.write_avi(video, [first, (b"", False), *others[:2], (b"", False), *others[2:]], b"MJPG", 128, 96)
+    made = prepared(root, tmp_path / "store")
+    assert made.frames["usable"].tolist() == 6 * [True]
+    for row in made.usable.tolist():
+        assert np.median(made.image(row)) == pytest.approx(trees.grey_of(row + 1), abs=4)
+    assert remarks(report(root)) == before
 
 
 def test_an_index_of_other_places_tells_nothing():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import FakeRun, fake_predictions, fake_runs
+from fakes import FakeRun, fake_predictions, fake_runs, runs_with_a_rare_au
 from sklearn.metrics import f1_score
 
 from traunet import report
@@ -117,22 +117,9 @@ def test_differences_to_the_full_model_are_paper_and_ours(folder):
     assert "tranet" not in table.index.get_level_values("variant")
 
 
-def rare_aus(false_alarms: bool) -> list[FakeRun]:
-    """Right answers, but for AU9, which one person of nine shows, on half of the frames and nobody sees."""
-    runs = []
-    for fold in FOLDS:
-        answers = fake_predictions(fold, 1.0)
-        rare = answers["AU"] == "AU9"
-        shown = rare & (answers["subject"] == "SN100") & (answers["frame"] > 20)
-        answers.loc[rare, "intensity"] = np.where(shown[rare], 5, 0)
-        answers.loc[rare, "probability"] = np.where(answers.loc[rare, "frame"] == 1, 0.9 * false_alarms, 0)
-        runs.append(FakeRun(f"{false_alarms}{fold}", "tranet" if false_alarms else "senet", fold, answers))
-    return runs
-
-
 def test_a_draw_without_an_au_compares_averages_of_the_same_aus():
     """One false alarm gives an F1 of 0 where a network without one has none: that is no difference of the two."""
-    scores = score_runs([*rare_aus(False), *rare_aus(True)])
+    scores = score_runs([*runs_with_a_rare_au(False), *runs_with_a_rare_au(True)])
     alone = scores["senet"].resampled("f1")
     assert np.isnan(alone).any()
     other = scores["tranet"].resampled("f1")

@@ -114,6 +114,15 @@ def with_average(scores: np.ndarray) -> np.ndarray:
     return np.concatenate([scores, mean(scores)[..., None]], axis=-1)
 
 
+def difference(ours: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """By what scores lie above others, both with their averages: (..., A + 1) each.
+
+    The last is the mean over the AUs for which both are defined: where nobody shows an AU, one false alarm defines
+    its F1.
+    """
+    return with_average((ours - others)[..., :-1])
+
+
 def chance_f1(counts: Counts) -> np.ndarray:
     """The best F1 that an answer without looking can expect.
 

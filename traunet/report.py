@@ -124,16 +124,9 @@ def halves(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
 
 
 def _between(score: VariantScores, other: VariantScores, head: Mapping, seed: int) -> list[dict]:
-    """F1 minus another's F1, and its 95 % interval over the same resampled subjects.
-
-    Averages are over the AUs for which both are defined: where nobody shows an AU, one false alarm defines its F1.
-    """
-
-    def apart(ours: np.ndarray, others: np.ndarray) -> np.ndarray:
-        return metrics.with_average((ours - others)[..., : len(AUS)])
-
-    samples = apart(score.resampled("f1", seed), other.resampled("f1", seed))
-    return _bounds(head, apart(score.score("f1"), other.score("f1")), samples)
+    """F1 minus another's F1, and its 95 % interval over the same resampled subjects."""
+    samples = metrics.difference(score.resampled("f1", seed), other.resampled("f1", seed))
+    return _bounds(head, metrics.difference(score.score("f1"), other.score("f1")), samples)
 
 
 def seeds(trainings: Sequence[Mapping[str, VariantScores]]) -> pd.DataFrame:
@@ -245,16 +238,12 @@ def make_numbers(
 def _of_seeds(
     table: pd.DataFrame, trainings: Sequence[Mapping[str, VariantScores]], profile: str, dataset: str
 ) -> dict[str, Number]:
-    found = _from_runs({"summary.seeds": len(trainings)}, _all(trainings), profile, dataset)
+    found: dict[str, Number] = {}
     for number, scores in enumerate(trainings, 1):
         for score in scores.values():
             row = select(table.loc[table["training"] == number], variant=score.variant)
             found |= _from_runs(cells(row, "seeds", ("variant", "training")), (score,), profile, dataset)
     return found
-
-
-def _all(trainings: Sequence[Mapping[str, VariantScores]]) -> list[VariantScores]:
-    return [score for scores in trainings for score in scores.values()]
 
 
 def _from_runs(
@@ -297,7 +286,9 @@ def write(
     numbers |= _of_seeds(made["seeds"], trainings, profile, dataset)
     made["verdicts"] = verdicts.judge(numbers, papers, of_others)
     made["claims"] = claims.judge(numbers, papers, of_others)
-    numbers |= _from_runs(verdicts.counts(made["verdicts"]), _all(trainings), profile, dataset)
+    of_all = {"summary.seeds": len(trainings), **verdicts.counts(made["verdicts"])}
+    every = [score for scores in trainings for score in scores.values()]
+    numbers |= _from_runs(of_all, every, profile, dataset)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in made.items():

@@ -14,7 +14,6 @@ heads, and the trunk trained on them), `runs`, `results`, `notebooks` (executed)
 import dataclasses
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -266,9 +265,12 @@ class Workspace:
 
 def _path(given: str | Path | None, variable: str) -> Path | None:
     text = given or os.environ.get(variable)
-    with suppress(RuntimeError):  # nobody is called so here; then there will be no such file
-        return Path(text).expanduser() if text else None  # many shells leave the ~ of DISFA=~/disfa as it is
-    return Path(str(text))
+    if not text:
+        return None
+    try:
+        return Path(text).expanduser()  # many shells leave the ~ of DISFA=~/disfa as it is
+    except RuntimeError:  # nobody is called so here; then there will be no such file
+        return Path(text)
 
 
 def _number(variable: str) -> int | None:

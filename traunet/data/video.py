@@ -66,8 +66,7 @@ def divide(video: Path, length: int | None = STRETCH, labelled: int | None = Non
     index = index_of(video, labelled)
     numbers = index.numbers if _are_true(video, index) else []
     total = max(numbers, default=len(index.times))
-    cuts = _spaced(_clean_cuts(index.times, index.keys), length) if length is not None and numbers else [0]
-    cuts = [cuts[0], *_where_decoding_begins(video, index.times, cuts[1:])]
+    cuts = _cuts(video, index, length) if length is not None and numbers else [0]
     begins = [0, *(numbers[cut] - 1 for cut in cuts[1:]), total]
     made = []
     for cut, begin, end in zip(cuts, begins, begins[1:], strict=False):
@@ -90,6 +89,12 @@ def _are_true(video: Path, index: Index) -> bool:
     every = Stretch(video, 0, tuple(index.times), (), 1, len(index.times))
     shown = [frame.pts or 0 for frame in _decoded(every) if frame is not None]
     return shown == sorted(shown)
+
+
+def _cuts(video: Path, index: Index, length: int) -> list[int]:
+    """The packets at which stretches of so many frames begin."""
+    first, *later = _spaced(_clean_cuts(index.times, index.keys), length)
+    return [first, *_where_decoding_begins(video, index.times, later)]
 
 
 def _clean_cuts(times: list[int | None], keys: list[bool]) -> list[int]:
