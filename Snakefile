@@ -49,7 +49,9 @@ def job(command, mark=True, gpu=False):
     """
     finish = "--done {output:q}" if mark else ""
     own = f'"{sys.executable}" -m traunet.machines.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
-    call = f'{own} "{sys.executable}" -m traunet {command} --profile {WORKSPACE.profile.name} {finish}'
+    # A cluster's job that was given a GPU and cannot see it would otherwise take days on its cores.
+    device = " --device $(test {resources.gpu} = 0 && echo auto || echo cuda)" if gpu and CLUSTER else ""
+    call = f'{own} "{sys.executable}" -m traunet {command}{device} --profile {WORKSPACE.profile.name} {finish}'
     killed = (
         'test $code -ne 137 || echo "killed from outside, as a machine does that has no memory left; '
         'this job asked for {resources.mem_mb} MB" >> {log:q}'

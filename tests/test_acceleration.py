@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig
@@ -70,7 +71,7 @@ def test_a_cpu_computes_in_single_precision(net, images):
 
 
 @pytest.mark.parametrize(
-    ("capability", "precision"), [((7, 0), "32-true"), ((8, 0), "bf16-mixed"), ((9, 0), "bf16-mixed")]
+    ("capability", "precision"), [((7, 5), "32-true"), ((8, 0), "bf16-mixed"), ((9, 0), "bf16-mixed")]
 )
 def test_a_gpu_mixes_precisions_where_it_computes_bfloat16_itself(gpu, capability, precision):
     assert acceleration.precision(gpu(capability)) == precision
@@ -96,6 +97,43 @@ def test_all_of_the_branches_computes_in_the_lower_precision(net, images):
         net(images)
     assert len(met) > 60
     assert {dtype for pair in met.values() for dtype in pair} == {torch.bfloat16}
+
+
+class Maps(TorchDispatchMode):
+    """Notes the operations that give maps, of more than one pixel and fewer than the pictures have."""
+
+    def __init__(self):
+        super().__init__()
+        self.met = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.ndim == 4 and 1 < out.shape[-1] < 64:
+            self.met.append((func.overloadpacket.__name__, out.device.type, out.dtype))
+        return out
+
+
+@pytest.fixture
+def mixed_as_a_gpu_does():
+    """Autocast of CUDA, also where there is none: `torch.autocast` itself would turn it off there."""
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    torch.set_autocast_enabled("cuda", True)
+    yield
+    torch.set_autocast_enabled("cuda", False)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_map_on_a_gpu_is_of_the_lower_precision(variant, mixed_as_a_gpu_does):
+    """On tensors that have a device, a type and a size, and no values: CUDA's autocast differs from a CPU's."""
+    with FakeTensorMode(), torch.device("cuda"):
+        net = build(variant, SMALL, AlignConfig(size=64), Normalisation()).train()
+        images = torch.empty(2, 3, 64, 64, dtype=torch.uint8)
+        with Maps() as maps:
+            net(images)
+    names, devices, dtypes = map(set, zip(*maps.met, strict=True))
+    assert len(maps.met) > 50 and "convolution" in names
+    assert ("upsample_nearest2d" in names) == (variant != "senet")
+    assert (devices, dtypes) == ({"cuda"}, {torch.bfloat16}), [one for one in maps.met if one[2] != torch.bfloat16]
 
 
 def test_gradients_of_mixed_precision_point_where_the_exact_ones_do(net, images):

@@ -23,11 +23,17 @@ from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
 from traunet.training import WeightedPlan, branch_loss, fit, predict
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here"),
+    # Of Python 3.12 and later, where loading processes are forked: beside a GPU there is always a second thread.
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning"),
+]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 HERE, THERE = Machine("cpu", workers=0), Machine("cuda", workers=2)
 STORE = PaintedStore()
 STEPS = replace(TINY.train, batches_per_epoch=20, max_epochs=4, batch_size=16)
+EVEN = replace(STEPS, final_learning_rate=STEPS.learning_rate)  # so that no rate hangs on how many epochs are to come
 
 
 @pytest.fixture(autouse=True)
@@ -242,11 +248,11 @@ if __name__ == "__main__":
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two GPUs here")
 def test_two_gpus_learn_what_one_learns_and_take_up_where_they_were_stopped(tmp_path):
     alone, together = (replace(THERE, workers=0, devices=count) for count in (1, 2))
-    split, once = folds.split(STORE.frames, 1, 3), replace(STEPS, max_epochs=1)
+    split, once = folds.split(STORE.frames, 1, 3), replace(EVEN, max_epochs=1)
     resume = tmp_path / "unfinished.pt"
     fit(network(), STORE, split, once, machine=together, progress=None, resume=resume)  # pyright: ignore
-    one = fit(network(), STORE, split, STEPS, machine=alone, progress=None)  # pyright: ignore
-    two = fit(network(), STORE, split, STEPS, machine=together, progress=None, resume=resume)  # pyright: ignore
+    one = fit(network(), STORE, split, EVEN, machine=alone, progress=None)  # pyright: ignore
+    two = fit(network(), STORE, split, EVEN, machine=together, progress=None, resume=resume)  # pyright: ignore
     assert two.sittings == [1]
-    assert np.allclose(two.history["loss"][:1], one.history["loss"][:1], rtol=0.02)  # in mixed precision
+    np.testing.assert_allclose(two.history["loss"], one.history["loss"], rtol=0.05)  # in mixed precision
     assert two.history["loss"].iloc[-1] < two.history["loss"].iloc[0]

@@ -1,5 +1,6 @@
 """One workflow, on this machine, on Slurm and on Kubernetes: what each would be asked."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,17 @@ def test_on_a_cluster_the_scheduler_alone_gives_gpus_however_they_are_asked_for(
     assert "gres=gpu:a100:1" in done.stdout
     assert "traunet train" in done.stdout
     assert "traunet.machines.gpus" not in done.stdout
+    assert "--device $(test 0 = 0 && echo auto || echo cuda)" in done.stdout
+
+
+@pytest.mark.parametrize("machines", CLUSTERS)
+def test_a_clusters_training_that_asks_for_a_gpu_stops_where_it_sees_none(planned, machines):
+    """It would take days on the cores that it was given beside it."""
+    option = r"--device (\$\(test [^)]*\))"
+    shells = set(re.findall(option, planned(machines)))
+    assert shells == {"$(test 1 = 0 && echo auto || echo cuda)"}
+    assert subprocess.run(["sh", "-c", f"echo {shells.pop()}"], capture_output=True, text=True).stdout == "cuda\n"
+    assert not re.findall(option, planned("local"))
 
 
 def test_here_a_small_training_does_all_folds_on_one_core(planned):

@@ -66,6 +66,13 @@ def test_a_training_pod_gets_its_gpu_within_limits_cores_and_the_volume(asked):
     assert pod["restartPolicy"] == "Never"
 
 
+def test_a_training_pod_is_let_on_to_nodes_for_gpus_however_their_taint_is_spelt(asked):
+    """GKE taints them with the value `present`, others with `true` or none."""
+    _, jobs, _ = asked
+    tolerated = jobs[0]["spec"]["template"]["spec"]["tolerations"]
+    assert tolerated == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
 def test_a_pod_works_in_the_checkout_and_fetches_nothing(asked):
     checkout, jobs, _ = asked
     command = jobs[0]["spec"]["template"]["spec"]["containers"][0]["args"][1]

@@ -41,8 +41,14 @@ class Machine:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}; choose one of: auto, {', '.join(DEVICES)}")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device 'cuda' was asked for, but torch finds no CUDA GPU here; use 'auto' or 'cpu'")
+        if self.device == "cuda":
+            if not torch.cuda.is_available():
+                raise ValueError(
+                    "device 'cuda' was asked for, but torch finds no CUDA GPU here; use 'auto' or 'cpu', or, if this is "
+                    "a job of a cluster's, see that it sees the GPU that it was given, or ask for none in the profile"
+                )
+            if why := unused_gpu():
+                raise ValueError(why)
         return torch.device(self.device)
 
     def check_sharing(self, batch_size: int) -> None:
@@ -83,11 +89,26 @@ class Machine:
 @cache
 def unused_gpu() -> str:
     """Why torch cannot use the GPU that is here, and what to do; empty if it can, or there is none."""
-    if torch.cuda.is_available() or not torch.version.cuda or not gpus.here():
+    if torch.version.cuda and torch.cuda.is_available():
+        return _too_old()
+    if not torch.version.cuda or not gpus.here():
         return ""
     return (
         f"NVIDIA's driver lists a GPU here, but torch {torch.__version__} cannot use it: update the driver to one "
         f"for CUDA {torch.version.cuda}; or work without the GPU, with CUDA_VISIBLE_DEVICES= before the command"
+    )
+
+
+def _too_old() -> str:
+    """Why torch has no code for the GPU here, and what to do; empty if it has."""
+    built = [int(name.rstrip("af")[3:]) for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
+    major, minor = torch.cuda.get_device_capability()
+    if not built or 10 * major + minor >= min(built):
+        return ""
+    return (
+        f"{torch.cuda.get_device_name()} has compute capability {major}.{minor}, and torch {torch.__version__} computes "
+        f"from {min(built) // 10}.{min(built) % 10} on: take a newer GPU (CUDA_VISIBLE_DEVICES chooses one); or work "
+        "without the GPU, with CUDA_VISIBLE_DEVICES= before the command"
     )
 
 

@@ -20,6 +20,7 @@ def adapt(plugin: Any) -> None:
     plugin.common_settings.job_deploy_sources = False
     _read_the_log_that_there_is(client.CoreV1Api)
     _see_the_last_pod(client.CoreV1Api)
+    _tolerate_every_spelling(client.BatchV1Api)
     _see_that_a_job_is_gone(client.BatchV1Api, client.rest.ApiException)
     _ask_after_each_job_alone(plugin.Executor)
     _fail_one_job_that_is_not_taken(plugin)
@@ -60,6 +61,18 @@ def _see_the_last_pod(api: Any) -> None:
         return pods
 
     api.list_namespaced_pod = list_namespaced_pod
+
+
+def _tolerate_every_spelling(api: Any) -> None:
+    """It tolerates nodes whose taint nvidia.com/gpu has the value `present`, as Google's have; others' have others."""
+    create = api.create_namespaced_job
+
+    def create_namespaced_job(self, namespace, body, *given, **named):
+        for toleration in body.spec.template.spec.tolerations or ():
+            toleration.operator, toleration.value = "Exists", None
+        return create(self, namespace, body, *given, **named)
+
+    api.create_namespaced_job = create_namespaced_job
 
 
 def _see_that_a_job_is_gone(api: Any, refused: Any) -> None:
