@@ -5,6 +5,8 @@ from mishaps import copy, mishap
 from spoilt_trees import ONE, TREE, refused, reported
 from trees import draw, hide_frames, label_file, lose_frame, spoil_frame, subject_points, video_file, write_video
 
+REORDERED = {"bf": "2", "g": "12", "x264-params": "scenecut=0:b-adapt=0"}
+
 
 @mishap(TREE)
 def a_subject_has_no_video(folder):
@@ -58,6 +60,23 @@ def a_video_is_cut_short(folder):
 def a_video_lacks_a_frame_in_the_middle(folder):
     video = video_file(copy("tree", folder), ONE)
     write_avi(video, without(chunks_of(video), [3]), b"MJPG", 128, 96)
+    return reported(folder)
+
+
+@mishap(TREE)
+def a_video_lacks_a_frame_and_does_not_tell_which(folder):
+    """Its frames lie in another order than they are shown in, and an AVI file has no times."""
+    video = video_file(copy("tree", folder), ONE)
+    images = (draw(number, own, 96, 128) for number, own in enumerate(subject_points(ONE, 5, 96, 128), start=1))
+    first, *others = chunks_of(write_video(folder / "whole.avi", images, codec="libx264", options=REORDERED))
+    write_avi(video, [first, (b"", False), *others], b"H264", 128, 96)
+    return refused(folder)
+
+
+@mishap(TREE)
+def a_video_may_lack_a_frame_or_not_and_its_last_is_gone(folder):
+    video = video_file(copy("tree", folder), ONE)
+    write_avi(video, without(chunks_of(video)[:-1], [3]), b"MJPG", 128, 96)
     return reported(folder)
 
 

@@ -13,6 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from traunet import report
 from traunet.config import VARIANTS
+from traunet.facs import AUS
 from traunet.workspace import PROJECT
 
 PAGE = json.loads((PROJECT / "notebooks" / "05_ablations.ipynb").read_text())
@@ -27,7 +28,7 @@ def shown(folder, *cells):
     results = [shell.run_cell(source) for source in (setup, *(text[cell] for cell in cells))]
     for result in results:
         result.raise_error()
-    return [result.result.data for result in results[1:]]
+    return [getattr(result.result, "data", None) for result in results[1:]]
 
 
 def exchanged(*pair):
@@ -69,3 +70,25 @@ def test_from_several_seeds_it_sorts_the_differences_by_their_signs(tmp_path):
         chosen = [name for name, row in behind.iterrows() if {1 if value > 0 else -1 for value in row} == signs]
         assert chosen, f"the runs were made up so that some are {words.lower()}"
         assert line.partition(": ")[2] == ", ".join(TITLES[str(name)] for name in chosen)
+
+
+def test_where_one_network_has_no_score_of_an_au_every_difference_is_of_the_others(tmp_path):
+    """Nobody shows AU9, and one network alone has a false alarm: an F1 of 0, where the others have none."""
+    runs = fake_runs()
+    for run in runs:
+        ninth = run.predictions["AU"] == "AU9"
+        run.predictions.loc[ninth, "intensity"] = 0
+        alarm = (run.predictions["frame"] == 1) & (run.variant == "senet")
+        run.predictions.loc[ninth, "probability"] = 0.9 * alarm[ninth]
+    folder = report.write(runs, tmp_path / "results", profile="smoke", dataset="synthetic DISFA")
+    cells = [cell["id"] for cell in PAGE["cells"] if cell["cell_type"] == "code"][2:]  # behind parameters and setup
+    table = dict(zip(cells, shown(folder, *cells), strict=True))["tab-seeds"]
+    scores = pd.read_csv(folder / "seeds.csv").set_index("variant")[list(AUS)]
+    assert scores["AU9"].dropna().to_dict() == {"senet": 0}
+    behind = (scores.loc["senet"] - scores.loc["tranet"]).drop("AU9").mean()
+    rows = pd.read_html(io.StringIO(table))[0].set_index("network")
+    assert float(rows.loc["SENet-50", "minus TRA-Net, mean"]) == pytest.approx(behind, abs=0.05)
+    differences = pd.read_csv(folder / "differences.csv").query("source == 'ours'")
+    ours = differences.set_index(["variant", "bound"])["Avg"]
+    assert ours["senet", "value"] == pytest.approx(behind, abs=1e-3)
+    assert ours["senet", "low"] <= behind <= ours["senet", "high"]

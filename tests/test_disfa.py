@@ -37,7 +37,7 @@ def test_labels_landmarks_and_videos_come_back_as_they_were_written(root):
         np.testing.assert_array_equal(rows[list(DISFA_AUS)], trees.intensities_of(subject, 6))
         expected = trees.subject_points(subject, 6, 96, 128)
         np.testing.assert_allclose(tree.landmarks[subject], expected, atol=1e-4)
-        assert count_frames(tree.videos[subject]) == 6
+        assert count_frames(tree.videos[subject]).frames == 6
 
 
 def test_both_landmark_naming_schemes_put_a_frame_in_the_same_place(root):

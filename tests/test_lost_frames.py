@@ -1,6 +1,7 @@
 """Frames that a copy lost, a recorder skipped or a file hides never lend their numbers to others."""
 
 import struct
+from functools import partial
 from pathlib import Path
 
 import chunks
@@ -12,8 +13,9 @@ from test_checkup import remarks, report
 from test_store import prepared
 
 from traunet.checkup.films import watch
+from traunet.data.disfa import length_notes
 from traunet.data.packets import _Chunk, _lost
-from traunet.data.video import Stretch, count_frames, divide, numbered, whole
+from traunet.data.video import Stretch, count_frames, divide, numbered, numbered_frames, whole
 
 FRAMES = 24
 MPEG4, B_FRAMES = ("mpeg4", {"g": "6"}), ("mpeg4", {"g": "6", "bf": "2"})
@@ -109,10 +111,46 @@ def test_where_there_are_as_many_pictures_as_labels_a_gap_is_none(tmp_path, imag
     there = [number for number in range(1, FRAMES + 1) if number not in (7, 20)]
     numbers = range(1, len(there) + 1) if labelled == len(there) else there
     assert pictures(*divide(video, 5, labelled)) == dict(zip(numbers, there, strict=True))
-    assert count_frames(video, labelled) == max(numbers)
+    assert count_frames(video, labelled).frames == max(numbers)
     film = watch(video, labelled=labelled)
     assert film.decoded == len(there)
     assert film.left_out == (() if labelled == len(there) else (7, 20))
+
+
+@pytest.mark.parametrize("labelled", [None, FRAMES - 3, FRAMES - 2, FRAMES - 1, FRAMES])
+def test_where_neither_number_is_that_of_the_labels_it_is_said(tmp_path, images, labelled):
+    video = with_gaps(trees.write_video(tmp_path / "gaps.avi", images, codec="mjpeg"))
+    in_doubt = labelled in (FRAMES - 3, FRAMES - 1)
+    assert count_frames(video, labelled).doubtful == 2 * in_doubt
+    if labelled:
+        said = [note for note in length_notes(video, count_frames(video, labelled), labelled) if "tell" in note]
+        assert len(said) == in_doubt
+        assert all("left out 2 frames" in note and "off by as many" in note for note in said)
+
+
+@pytest.mark.parametrize("labelled", [FRAMES - 3, FRAMES - 2, FRAMES])
+def test_a_gap_in_a_file_that_holds_frames_in_another_order_is_refused_unless_it_is_none(
+    tmp_path, images, labelled
+):
+    """An AVI file has no times; the frames behind the gap would be two off, and nothing would say so."""
+    options = {"bf": "2", "g": "6", "x264-params": "scenecut=0:b-adapt=0"}
+    made = chunks.chunks_of(trees.write_video(tmp_path / "v.avi", images[2:], codec="libx264", options=options))
+    content = [*made[:10], (b"", False), (b"", False), *made[10:]]
+    video = chunks.write_avi(tmp_path / "gaps.avi", content, b"H264", 64, 48)
+    if labelled == len(made):
+        assert count_frames(video, labelled) == (labelled, 0)
+        assert pictures(*divide(video, 5, labelled)) == {number: number + 2 for number in range(1, FRAMES - 1)}
+        return
+    for read in (count_frames, whole, partial(divide, length=5)):
+        with pytest.raises(ValueError, match=r"gaps\.avi: 2 of its frames were left out, .* convert it"):
+            read(video, labelled=labelled)
+
+
+def test_pictures_of_the_original_video_are_numbered_as_the_stores_are(tmp_path, images):
+    video = with_gaps(trees.write_video(tmp_path / "gaps.avi", images, codec="mjpeg"))
+    for labelled in (FRAMES - 2, FRAMES):
+        shown = [number for number, _ in numbered_frames(video, labelled)]
+        assert shown == list(pictures(*divide(video, 5, labelled)))
 
 
 def test_such_gaps_move_no_frame_of_a_data_set_and_the_doctor_finds_nothing_odd(tmp_path):
@@ -148,7 +186,7 @@ def test_a_recorder_that_began_late_leaves_out_the_first_frames(tmp_path, images
     assert list(found) == list(range(late + 1, 41))
     assert all((number - 1) % 24 + 1 == picture for number, picture in found.items())
     assert whole(video).left_out == list(gone)
-    assert count_frames(video) == 40
+    assert count_frames(video).frames == 40
 
 
 @pytest.mark.parametrize("promised", [0, FRAMES - 3])
@@ -162,7 +200,9 @@ def test_a_recorder_that_began_late_and_never_finished_the_header_is_known_by_th
     overwrite(video, length, struct.pack("<I", promised))
     found = pictures(*divide(video, 5, labelled=FRAMES))
     assert found == {number: number for number in range(4, FRAMES + 1)}
-    assert count_frames(video, FRAMES) == FRAMES
+    assert count_frames(video, FRAMES) == (FRAMES, 0)
+    for other in (FRAMES - 4, FRAMES + 1):
+        assert count_frames(video, other) == (FRAMES - 3, 3)
 
 
 @pytest.mark.parametrize("labelled", [None, FRAMES])
@@ -176,7 +216,7 @@ def test_a_film_that_begins_later_by_its_header_begins_with_frame_1(tmp_path, im
 def test_a_file_that_hides_frames_from_players_is_refused(tmp_path, images):
     options = {"g": "12", "bf": "2", "qmin": "0", "qmax": "40"}
     video = trees.write_video(tmp_path / "v.mp4", images, codec="libx264", options=options)
-    assert count_frames(video) == FRAMES
+    assert count_frames(video).frames == FRAMES
     hidden = trees.hide_frames(video, tmp_path / "e.mp4", 5)
     with pytest.raises(ValueError, match=r"e\.mp4: an edit list hides 5 of its frames .*; convert it, frame for"):
         count_frames(hidden)
@@ -185,4 +225,4 @@ def test_a_file_that_hides_frames_from_players_is_refused(tmp_path, images):
 @pytest.mark.parametrize("name", ["v.avi", "v.mkv", "v.mp4"])
 def test_a_title_in_another_encoding_is_no_fault_of_the_video(tmp_path, name):
     video = with_a_latin_title(tmp_path / name, 6)
-    assert count_frames(video) == len(pictures(whole(video))) == 6
+    assert count_frames(video).frames == len(pictures(whole(video))) == 6

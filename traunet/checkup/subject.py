@@ -13,7 +13,7 @@ from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
 from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, length_notes, marked_bad, read_bad_frames
-from traunet.data.video import no_frame
+from traunet.data.video import count_frames, no_frame
 from traunet.faces.landmarks import DlibLandmarks
 from traunet.facs import DISFA_AUS, N_LANDMARKS
 
@@ -108,7 +108,7 @@ def _watch(found: Examined, _: Path, folders: Folders) -> None:
     if not found.film.decoded:
         raise no_frame(video)
     if found.frames:
-        found.notes += length_notes(video, found.film.stored, found.frames)
+        found.notes += length_notes(video, count_frames(video, found.frames), found.frames)
 
 
 def _looker(found: Examined) -> Callable[[int, np.ndarray], None]:

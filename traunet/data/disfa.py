@@ -15,7 +15,7 @@ import pandas as pd
 
 from traunet.data.annotations import find, read_labels, read_landmarks
 from traunet.data.folds import SUBJECTS
-from traunet.data.video import count_frames
+from traunet.data.video import Count, count_frames
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
 # Decision: frames marked bad are neither trained on nor scored; the other reading scores all frames.
@@ -198,9 +198,9 @@ def _read_subject(
         )
     labels = read_labels(folders.labels, subject)
     landmarks, reason, notes = read_landmarks(folders.landmarks, subject, len(labels), first_pixel)
-    shown = count_frames(video, len(labels))
-    reason[shown:] = NOT_DECODABLE
-    notes += length_notes(video, shown, len(labels))
+    count = count_frames(video, len(labels))
+    reason[count.frames :] = NOT_DECODABLE
+    notes += length_notes(video, count, len(labels))
     reason[marked_bad(bad, len(labels))] = MARKED_BAD
     labels.insert(0, "frame", np.arange(1, len(labels) + 1))
     labels.insert(0, "subject", subject)
@@ -215,20 +215,27 @@ def marked_bad(ranges: Iterable[tuple[int, int]], frames: int) -> np.ndarray:
     return marked
 
 
-def length_notes(video: Path, shown: int, labelled: int) -> list[str]:
-    """A warning where a video has not as many frames as labels; ValueError where it must be another one."""
-    if shown < labelled:
-        return [
-            f"{video}: {shown} frames for {labelled} labels; {_last(labelled - shown)} kept out as "
-            f"'{NOT_DECODABLE}'; if the video was cut short, copy it again"
-        ]
+def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
+    """Warnings where a video has not as many frames as labels; ValueError where it must be another one."""
+    shown = count.frames
     if shown > labelled + max(SURPLUS, labelled // 100):
         raise ValueError(
             f"{video}: {shown} frames for {labelled} labels; was it converted to another rate? Take the original"
         )
+    notes = []
+    if shown < labelled:
+        notes.append(
+            f"{video}: {shown} frames for {labelled} labels; {_last(labelled - shown)} kept out as "
+            f"'{NOT_DECODABLE}'; if the video was cut short, copy it again"
+        )
     if shown > labelled:
-        return [f"{video}: {shown} frames for {labelled} labels; {_last(shown - labelled)} ignored"]
-    return []
+        notes.append(f"{video}: {shown} frames for {labelled} labels; {_last(shown - labelled)} ignored")
+    if count.doubtful:
+        notes.append(
+            f"{video}: whether its recorder left out {count.doubtful} frames neither the file nor its {labelled} "
+            "labels tell; behind these, labels may be off by as many: see whether they fit the faces"
+        )
+    return notes
 
 
 def _last(frames: int) -> str:

@@ -65,6 +65,7 @@ class Index(NamedTuple):
     reorders: bool  # whether the decoder may show frames in another order than the file's
     late: int = 0  # time before the first frame, in which the recorder wrote nothing
     labelled: int | None = None  # how many labels the video has, if that is known
+    perhaps_late: int = 0  # frames that the recorder may have left out before the first, which nothing decides
 
     # Decision: a gap in the times is a frame that the recorder left out, unless the file has exactly as many
     # pictures as labels. Then whoever labelled them saw no gap: FFmpeg, too, makes one behind the first picture of
@@ -74,6 +75,21 @@ class Index(NamedTuple):
         """The number of each packet's frame; empty where times do not tell it."""
         numbers = _by_time(self.times, self.late)
         return _by_order(self.times) if numbers and len(self.times) == self.labelled else numbers
+
+    @property
+    def frames(self) -> int:
+        """How many frames the file has, with those that the recorder left out."""
+        return max(self.numbers, default=len(self.times))
+
+    @property
+    def gaps(self) -> int:
+        """How many of them it holds nothing for."""
+        return self.frames - len(self.times)
+
+    @property
+    def doubtful(self) -> int:
+        """How many may be none, or may be there besides; labels behind them may be off by so many frames."""
+        return 0 if self.labelled in (None, self.frames) else self.gaps + self.perhaps_late
 
 
 class _Packet(NamedTuple):
@@ -114,9 +130,10 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
         )
     # Where the header lets the whole film begin later, it ends behind the promised number: nothing is left out. A
     # header that was never finished promises too few, but labels of the empty chunks as well are as many as all.
-    late = chunks[0].time if chunks and (chunks[-1].time < promised or chunks[-1].time + 1 == labelled) else 0
+    begin, end = (chunks[0].time, chunks[-1].time + 1) if chunks else (0, 0)
+    late = begin if end <= promised or end == labelled else 0
     times, keys = [packet.time for packet in packets], [packet.key for packet in packets]
-    return Index(times, keys, reorders, late, labelled)
+    return Index(times, keys, reorders, late, labelled, perhaps_late=begin - late)
 
 
 def _chunks(container) -> list[_Chunk]:

@@ -43,13 +43,25 @@ def frame_shape(video: Path) -> tuple[int, int]:
         return stream.height, stream.width
 
 
-def count_frames(video: Path, labelled: int | None = None) -> int:
-    """How many frames the file really holds, those that a recorder left out included.
+class Count(NamedTuple):
+    """How many frames a file really holds, those that a recorder left out included.
 
-    A truncated file's header still promises all of them. `labelled`: of so many there are labels.
+    `doubtful` are those of which neither the file nor the number of labels tells whether they were left out.
+    """
+
+    frames: int
+    doubtful: int
+
+
+def count_frames(video: Path, labelled: int | None = None) -> Count:
+    """Count a video's frames: a truncated file's header still promises all. `labelled`: of so many there are labels.
+
+    Raises ValueError where frames are left out and nothing tells which.
     """
     index = index_of(video, labelled)
-    return max(index.numbers, default=len(index.times))
+    if index.gaps:
+        _numbers(video, index)
+    return Count(index.frames, index.doubtful)
 
 
 def whole(video: Path, labelled: int | None = None) -> Stretch:
@@ -61,10 +73,10 @@ def divide(video: Path, length: int | None = STRETCH, labelled: int | None = Non
     """Cut a video at key frames into stretches of at least `length` frames but for the last; None: one stretch.
 
     A video that does not tell its times, or tells them wrong, is not divided. `labelled`: of so many frames there
-    are labels.
+    are labels. Raises ValueError where frames are left out and nothing tells which.
     """
     index = index_of(video, labelled)
-    numbers = index.numbers if _are_true(video, index) else []
+    numbers = _numbers(video, index)
     total = max(numbers, default=len(index.times))
     cuts = _cuts(video, index, length) if length is not None and numbers else [0]
     begins = [0, *(numbers[cut] - 1 for cut in cuts[1:]), total]
@@ -74,6 +86,19 @@ def divide(video: Path, length: int | None = STRETCH, labelled: int | None = Non
         part = slice(cut, stop)
         made.append(Stretch(video, cut, tuple(index.times[part]), tuple(numbers[part]), begin + 1, end - begin))
     return made
+
+
+def _numbers(video: Path, index: Index) -> list[int]:
+    """The numbers of the packets' frames; empty where only counting tells them."""
+    if _are_true(video, index):
+        return index.numbers
+    if index.gaps and index.labelled is not None:
+        raise ValueError(
+            f"{video}: {index.gaps} of its frames were left out, and as the file holds frames in another order than "
+            "they are shown in, it does not tell which; convert it at its own rate, so that the frame before stands "
+            "for each of them"
+        )
+    return []
 
 
 def _are_true(video: Path, index: Index) -> bool:
@@ -218,13 +243,14 @@ def _sought(container, stretch: Stretch) -> Iterator[av.Packet]:
     yield from islice(packets, skipped, skipped + len(stretch.times))
 
 
-def numbered_frames(video: Path) -> Iterator[tuple[int, np.ndarray]]:
+def numbered_frames(video: Path, labelled: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame number from 1, uint8 RGB image H x W x 3); a damaged frame is left out but keeps its number.
 
+    `labelled`: of so many frames there are labels, which may decide what a gap is (`Index`).
     Raises FileNotFoundError or ValueError, naming the file, when it cannot be opened or holds no frame at all.
     """
     number = 0
-    for number, frame in numbered(whole(video)):
+    for number, frame in numbered(whole(video, labelled)):
         yield number, frame.reformat(format="rgb24", threads=1).to_ndarray()
     if not number:
         raise no_frame(video)
