@@ -68,8 +68,8 @@ def a_video_lacks_a_frame_and_does_not_tell_which(folder):
     """Its frames lie in another order than they are shown in, and an AVI file has no times."""
     video = video_file(copy("tree", folder), ONE)
     images = (draw(number, own, 96, 128) for number, own in enumerate(subject_points(ONE, 5, 96, 128), start=1))
-    first, *others = chunks_of(write_video(folder / "whole.avi", images, codec="libx264", options=REORDERED))
-    write_avi(video, [first, (b"", False), *others], b"H264", 128, 96)
+    made = chunks_of(write_video(folder / "whole.avi", images, codec="libx264", options=REORDERED))
+    write_avi(video, [*made[:3], (b"", False), *made[3:]], b"H264", 128, 96)
     return refused(folder)
 
 

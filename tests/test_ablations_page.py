@@ -20,8 +20,8 @@ PAGE = json.loads((PROJECT / "notebooks" / "05_ablations.ipynb").read_text())
 TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 
 
-def shown(folder, *cells):
-    """What these cells of the page show, with the results of a folder."""
+def shown(folder, *cells) -> list[Any]:
+    """What these cells of the page show, with the results of a folder; None for a figure."""
     text = {cell["id"]: "".join(cell["source"]) for cell in PAGE["cells"]}
     setup = text["setup"].replace("ws.results()", f"__import__('pathlib').Path({str(folder)!r})")
     shell: Any = InteractiveShell(user_ns={"profile": "smoke"})
@@ -81,14 +81,16 @@ def test_where_one_network_has_no_score_of_an_au_every_difference_is_of_the_othe
         alarm = (run.predictions["frame"] == 1) & (run.variant == "senet")
         run.predictions.loc[ninth, "probability"] = 0.9 * alarm[ninth]
     folder = report.write(runs, tmp_path / "results", profile="smoke", dataset="synthetic DISFA")
-    cells = [cell["id"] for cell in PAGE["cells"] if cell["cell_type"] == "code"][2:]  # behind parameters and setup
+    cells = [cell["id"] for cell in PAGE["cells"] if cell["cell_type"] == "code"][
+        2:
+    ]  # behind parameters and setup
     table = dict(zip(cells, shown(folder, *cells), strict=True))["tab-seeds"]
-    scores = pd.read_csv(folder / "seeds.csv").set_index("variant")[list(AUS)]
+    scores: Any = pd.read_csv(folder / "seeds.csv").set_index("variant")[list(AUS)]
     assert scores["AU9"].dropna().to_dict() == {"senet": 0}
     behind = (scores.loc["senet"] - scores.loc["tranet"]).drop("AU9").mean()
     rows = pd.read_html(io.StringIO(table))[0].set_index("network")
     assert float(rows.loc["SENet-50", "minus TRA-Net, mean"]) == pytest.approx(behind, abs=0.05)
     differences = pd.read_csv(folder / "differences.csv").query("source == 'ours'")
-    ours = differences.set_index(["variant", "bound"])["Avg"]
+    ours: Any = differences.set_index(["variant", "bound"])["Avg"]
     assert ours["senet", "value"] == pytest.approx(behind, abs=1e-3)
     assert ours["senet", "low"] <= behind <= ours["senet", "high"]

@@ -33,7 +33,9 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 HERE, THERE = Machine("cpu", workers=0), Machine("cuda", workers=2)
 STORE = PaintedStore()
 STEPS = replace(TINY.train, batches_per_epoch=20, max_epochs=4, batch_size=16)
-EVEN = replace(STEPS, final_learning_rate=STEPS.learning_rate)  # so that no rate hangs on how many epochs are to come
+EVEN = replace(
+    STEPS, final_learning_rate=STEPS.learning_rate
+)  # so that no rate hangs on how many epochs are to come
 
 
 @pytest.fixture(autouse=True)

@@ -226,3 +226,31 @@ def test_a_read_only_disk_is_not_asked_to_remove_what_is_not_there(tmp_path, mon
 
     monkeypatch.setattr(Path, "unlink", refuse)
     removed(tmp_path / "there")
+
+
+@pytest.mark.parametrize("there", ["nothing", "empty", "stale"])
+def test_a_link_stays_and_what_it_leads_to_is_made_anew(tmp_path, there):
+    """So that a store, say, can lie on another disk than the rest of build/."""
+    folder, elsewhere = tmp_path / "build" / "store", tmp_path / "scratch" / "store"
+    folder.parent.mkdir()
+    folder.symlink_to(elsewhere)
+    if there == "empty":
+        elsewhere.mkdir(parents=True)
+    if there == "stale":
+        found_or_made(elsewhere, "k", writing("old"))
+    assert found_or_made(folder, "l", writing("new")) == folder
+    assert folder.is_symlink()
+    assert (elsewhere / "content").read_text() == "new"
+    assert is_fresh(folder, "l")
+    assert found_or_made(folder, "l", failing) == folder
+    assert not list(elsewhere.parent.glob(".store.part-*"))
+
+
+def test_what_a_link_leads_to_is_not_thrown_away_if_it_is_another_s(tmp_path):
+    folder, elsewhere = tmp_path / "build" / "store", tmp_path / "photographs"
+    folder.parent.mkdir()
+    writing("of a holiday")(elsewhere)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(FileExistsError, match=r"store: leads to .*photographs, which holds something else; empty"):
+        found_or_made(folder, "k", writing("new"))
+    assert (elsewhere / "content").read_text() == "of a holiday"

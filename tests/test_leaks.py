@@ -167,8 +167,13 @@ def test_a_secret_that_stands_on_a_page_is_no_example(tmp_path, monkeypatch):
     assert "/correct-horse/battery" in private
     assert "/home/anna" not in private
     assert "/home/anna" in leaks.private_texts()
-    monkeypatch.setenv("HOME", "/home/an")
-    assert "/home/an" in leaks.private_texts(written=publish._written(project))
+
+
+@pytest.mark.parametrize("written", ["/home/joe", "/home/jo-ann/disfa", "/home/jo.b/disfa", "/mnt/home/jo/disfa"])
+def test_a_folder_is_no_example_where_another_is_written_whose_name_holds_its_own(monkeypatch, written):
+    monkeypatch.setenv("HOME", "/home/jo")
+    assert "/home/jo" in leaks.private_texts(written=f"In {written} they lie.")
+    assert "/home/jo" not in leaks.private_texts(written="In /home/jo. As `/home/jo/disfa`.")
 
 
 @pytest.mark.parametrize("name", ["demo", "test", "data", "train", "paper", "face", "head", "Smoke"])

@@ -259,6 +259,16 @@ def test_protocol_5_which_hands_arrays_over_as_they_lie_is_read(tmp_path, order,
         assert read[name].dtype == array.dtype.newbyteorder("=")
 
 
+def test_a_transposed_array_of_protocol_5_is_read(tmp_path):
+    """Converters leave weights so: their axes were moved, and NumPy writes them as they lie, with their order."""
+    moved = np.arange(120, dtype="f4").reshape(4, 5, 3, 2).transpose(3, 2, 0, 1)
+    for protocol in (2, 4, 5):
+        (tmp_path / "new.pkl").write_bytes(pickle.dumps({"a": moved}, protocol=protocol))
+        read = pickled.load_arrays(tmp_path / "new.pkl")
+        assert isinstance(read, dict)
+        assert np.array_equal(read["a"], moved)
+
+
 def test_python_2s_oldest_pickle_is_read_whose_texts_are_no_ascii(tmp_path):
     """As `pickle.dump(weights, file)` wrote it there: protocol 0, an array's bytes as a text in quotes."""
     array = np.array([-1.5, 0.1], dtype="<f4")

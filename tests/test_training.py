@@ -201,6 +201,23 @@ def test_a_gpu_that_torch_cannot_use_is_not_passed_over_in_silence(monkeypatch, 
         unused_gpu.cache_clear()
 
 
+@pytest.mark.parametrize(("capability", "old"), [((7, 0), True), ((7, 5), False), ((12, 1), False)])
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_that_torch_has_no_code_for_is_told_before_its_first_step(monkeypatch, capability, old, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_90a", "sm_120", "compute_120"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    unused_gpu.cache_clear()
+    try:
+        said = r"Tesla V100 has compute capability 7\.0, and torch .* computes from 7\.5 on: take a newer GPU"
+        with pytest.raises(ValueError, match=said) if old else nullcontext():
+            assert Machine(device).torch_device().type == "cuda"
+    finally:
+        unused_gpu.cache_clear()
+
+
 def test_a_machine_of_several_gpus_is_nothing_to_warn_of(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     glance(max_epochs=1)

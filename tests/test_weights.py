@@ -150,7 +150,7 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path, hidden):
 def test_a_pickled_module_is_refused_with_the_name_of_a_file_that_is_not(tmp_path, zipped):
     path = tmp_path / "senet50_ft_pytorch.pth"
     torch.save(nn.Sequential(nn.Linear(2, 2)), path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(WeightsError, match=r"whole pickled module, .*Use senet50_ft_dims_2048\.pth"):
+    with pytest.raises(WeightsError, match=r"whole pickled module .*Use senet50_ft_dims_2048\.pth"):
         load_trunk(path)
 
 
@@ -161,6 +161,26 @@ def test_a_pickle_that_was_read_and_saved_with_torch_is_told_apart_from_a_module
         WeightsError, match=r"NumPy arrays in torch's format; give the pickle .*Use senet50_ft_dims"
     ):
         load_trunk(tmp_path / "senet50.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "protocol", "said"),
+    [
+        (
+            {"state_dict": {"a": torch.zeros(2)}, "best": np.float64(0.5)},
+            2,
+            "asks for numpy.*scalar, .* weights alone",
+        ),
+        ({"a": np.zeros(3, np.float32)}, 4, "cannot read it, as if saved with a pickle_protocol"),
+        ({"a": np.zeros(3, np.float32)}, 5, "cannot read it, as if saved with a pickle_protocol"),
+        (nn.Linear(2, 2), 2, r"whole pickled module \(torch.nn.modules.linear.Linear\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_what_no_weights_file_holds_is_called_what_it_is(tmp_path, content, protocol, said):
+    torch.save(content, tmp_path / "some.pth", pickle_protocol=protocol)
+    with pytest.raises(WeightsError, match=said):
+        load_trunk(tmp_path / "some.pth")
 
 
 def torch_bytes(content: object) -> bytes:

@@ -10,6 +10,7 @@ from traunet import runstore
 from traunet.config import DEMO, PAPER, SMOKE, AlignConfig, TrainConfig
 from traunet.data import folds
 from traunet.model.weights import Normalisation, save_trunk
+from traunet.workflow import flow
 from traunet.workspace import Workspace
 
 SUBJECTS = ("SN001", "SN002")
@@ -60,8 +61,13 @@ def test_a_missing_data_set_or_weights_file_is_named(tmp_path, missing):
 
 
 def test_a_home_of_nobody_is_no_such_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match="~nobody-at-all/disfa: no such folder; DISFA must name"):
-        Workspace.of("smoke", disfa="~nobody-at-all/disfa", root=tmp_path).check()
+    for given in ("disfa", "weights", "root"):
+        with pytest.raises(
+            ValueError, match="~nobody-at-all/there: nobody here is called so; give the whole path"
+        ):
+            Workspace.of("smoke", **{given: "~nobody-at-all/there"})  # pyright: ignore
+    with pytest.raises(ValueError, match="~nobody-at-all/x: nobody here is called so"):
+        flow.find_profile("~nobody-at-all/x")
 
 
 def test_a_store_is_made_once_and_found_afterwards(tmp_path, disfa):

@@ -265,12 +265,15 @@ class Workspace:
 
 def _path(given: str | Path | None, variable: str) -> Path | None:
     text = given or os.environ.get(variable)
-    if not text:
-        return None
+    return from_home(text) if text else None
+
+
+def from_home(text: str | Path) -> Path:
+    """A path whose ~ is a home folder: many shells leave that of DISFA=~/disfa. ValueError if it is none."""
     try:
-        return Path(text).expanduser()  # many shells leave the ~ of DISFA=~/disfa as it is
-    except RuntimeError:  # nobody is called so here; then there will be no such file
-        return Path(text)
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{text}: nobody here is called so; give the whole path") from error
 
 
 def _number(variable: str) -> int | None:

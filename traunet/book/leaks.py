@@ -78,9 +78,7 @@ def private_texts(*folders: Path | None, written: str = "") -> list[str]:
     given = {str(path) for place in places for path in (place.absolute(), place.resolve())}
     secrets = {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
     # /root and / alone tell nothing
-    told = {
-        text for text in given if len(Path(text).parts) > 2 and not re.search(rf"{re.escape(text)}(?!\w)", written)
-    }
+    told = {text for text in given if len(Path(text).parts) > 2 and not _folder(text).search(written)}
     return sorted(told | {secret for secret in secrets if len(secret) >= LEAST_SECRET})
 
 
@@ -93,6 +91,11 @@ def private_names(written: str = "") -> list[str]:
     names = {user, platform.node(), platform.node().partition(".")[0]}
     told = (name for name in names if len(name) >= LEAST_NAME and name.lower() not in NOBODY)
     return sorted(name for name in told if not _word(name, re.IGNORECASE).search(written))
+
+
+def _folder(path: str) -> re.Pattern[str]:
+    """Such a path, and neither part of a longer one nor the beginning of another's name."""
+    return re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w-]|\.\w)")
 
 
 def _word(name: str, flags: int = 0) -> re.Pattern[str]:

@@ -223,6 +223,11 @@ def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
             f"{video}: {shown} frames for {labelled} labels; was it converted to another rate? Take the original"
         )
     notes = []
+    if count.doubtful:
+        notes.append(
+            f"{video}: whether its recorder left out {count.doubtful} frames neither the file nor its {labelled} "
+            "labels tell; behind these, labels may be off by as many: see whether they fit the faces"
+        )
     if shown < labelled:
         notes.append(
             f"{video}: {shown} frames for {labelled} labels; {_last(labelled - shown)} kept out as "
@@ -230,11 +235,6 @@ def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
         )
     if shown > labelled:
         notes.append(f"{video}: {shown} frames for {labelled} labels; {_last(shown - labelled)} ignored")
-    if count.doubtful:
-        notes.append(
-            f"{video}: whether its recorder left out {count.doubtful} frames neither the file nor its {labelled} "
-            "labels tell; behind these, labels may be off by as many: see whether they fit the faces"
-        )
     return notes
 
 

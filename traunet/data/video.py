@@ -54,9 +54,9 @@ class Count(NamedTuple):
 
 
 def count_frames(video: Path, labelled: int | None = None) -> Count:
-    """Count a video's frames: a truncated file's header still promises all. `labelled`: of so many there are labels.
+    """Count a video's frames: a truncated file's header still promises all of them.
 
-    Raises ValueError where frames are left out and nothing tells which.
+    `labelled`: of so many there are labels. Raises ValueError where frames are left out and nothing tells which.
     """
     index = index_of(video, labelled)
     if index.gaps:
@@ -94,9 +94,9 @@ def _numbers(video: Path, index: Index) -> list[int]:
         return index.numbers
     if index.gaps and index.labelled is not None:
         raise ValueError(
-            f"{video}: {index.gaps} of its frames were left out, and as the file holds frames in another order than "
-            "they are shown in, it does not tell which; convert it at its own rate, so that the frame before stands "
-            "for each of them"
+            f"{video}: {index.gaps} of its frames were left out, and as the file holds frames in another order "
+            "than they are shown in, it does not tell which; convert it at its own rate, so that the frame before "
+            "stands for each of them"
         )
     return []
 

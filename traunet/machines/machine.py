@@ -44,8 +44,9 @@ class Machine:
         if self.device == "cuda":
             if not torch.cuda.is_available():
                 raise ValueError(
-                    "device 'cuda' was asked for, but torch finds no CUDA GPU here; use 'auto' or 'cpu', or, if this is "
-                    "a job of a cluster's, see that it sees the GPU that it was given, or ask for none in the profile"
+                    "device 'cuda' was asked for, but torch finds no CUDA GPU here; use 'auto' or 'cpu', or, if "
+                    "this is a cluster's job, see that it sees the GPU that it was given, or set gpu: 0 in the "
+                    "profile"
                 )
             if why := unused_gpu():
                 raise ValueError(why)
@@ -106,9 +107,9 @@ def _too_old() -> str:
     if not built or 10 * major + minor >= min(built):
         return ""
     return (
-        f"{torch.cuda.get_device_name()} has compute capability {major}.{minor}, and torch {torch.__version__} computes "
-        f"from {min(built) // 10}.{min(built) % 10} on: take a newer GPU (CUDA_VISIBLE_DEVICES chooses one); or work "
-        "without the GPU, with CUDA_VISIBLE_DEVICES= before the command"
+        f"{torch.cuda.get_device_name()} has compute capability {major}.{minor}, and torch {torch.__version__} "
+        f"computes from {min(built) // 10}.{min(built) % 10} on: take a newer GPU (CUDA_VISIBLE_DEVICES chooses "
+        "one); or work without the GPU, with CUDA_VISIBLE_DEVICES= before the command"
     )
 
 

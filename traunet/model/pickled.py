@@ -1,7 +1,7 @@
 """Read NumPy arrays out of a pickle that came from the net, and nothing else.
 
-A pickle can name any function and have it called. Here every name but the five that a pickled array needs is
-refused, and those five lead to the plain Python below, not into NumPy's own unpickling.
+A pickle can name any function and have it called. Here every name but the few that a pickled array needs is
+refused, and those lead to the plain Python below, not into NumPy's own unpickling.
 """
 
 import io
@@ -53,8 +53,10 @@ class _Array:
 class _Buffer(_Array):
     """Stands for NumPy's _frombuffer while a pickle of protocol 5 is read, Python's own since 3.14."""
 
-    def __init__(self, data: bytes, kind: _Type, shape: tuple, order: str):
+    def __init__(self, data: bytes, kind: _Type, shape: tuple, order: str, axes: tuple | None = None):
         self.__setstate__((1, shape, kind, order == "F", data))
+        if order == "K" and axes is not None:  # they lie in another order than they are counted in
+            self.values = self.values.transpose(axes)
 
 
 class _Text:

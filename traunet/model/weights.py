@@ -4,6 +4,7 @@ A file says by its names which release it is, and with that how its pixels are o
 BGR, the authors' is RGB. Taking one for the other gives features that look plausible and are useless.
 """
 
+import re
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -258,12 +259,19 @@ def _content(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        arrays = "multiarray" in str(error)  # whoever read a .pkl and saved it with torch
-        raise PickleRefusedError(
-            "it holds NumPy arrays in torch's format; give the pickle that they come from"
-            if arrays
-            else "it holds a whole pickled module, which can run any code on loading"
-        ) from error
+        raise PickleRefusedError(_unlike_weights(str(error))) from error
+
+
+def _unlike_weights(said: str) -> str:
+    """What torch's reader of weights, which runs no code, came upon in a file."""
+    asked = re.search(r"GLOBAL ([\w.]+)", said)
+    if not asked:
+        return "torch's reader that runs no code cannot read it, as if saved with a pickle_protocol not its own"
+    if asked[1].endswith(("multiarray._reconstruct", "numeric._frombuffer")):  # a .pkl that was saved with torch
+        return "it holds NumPy arrays in torch's format; give the pickle that they come from"
+    if asked[1].startswith("numpy."):
+        return f"it asks for {asked[1]}, as a number of NumPy's beside the weights does; save the weights alone"
+    return f"it holds a whole pickled module ({asked[1]}), which can run any code on loading"
 
 
 def _begins_as_zip(path: Path) -> bool:

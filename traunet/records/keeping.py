@@ -137,6 +137,7 @@ def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: boo
 
 
 def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
+    folder = _real(folder)
     for leftover in folder.parent.glob(f".{folder.name}.part-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
@@ -146,6 +147,19 @@ def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
         _exchange(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _real(folder: Path) -> Path:
+    """Where a folder lies: a link stays, and what it leads to is made anew. FileExistsError: that is not ours."""
+    if not folder.is_symlink():
+        return folder
+    there = folder.resolve()
+    if there.exists() and not (there / KEY).is_file() and (not there.is_dir() or any(there.iterdir())):
+        raise FileExistsError(
+            f"{folder}: leads to {there}, which holds something else; empty that folder, or remove the link"
+        )
+    there.parent.mkdir(parents=True, exist_ok=True)
+    return there
 
 
 def _flush(made: Path) -> None:

@@ -30,7 +30,7 @@ from traunet.records.provenance import file_sha256
 from traunet.records.sealing import broken, contents
 from traunet.workflow import pods
 from traunet.workflow.status import Status
-from traunet.workspace import PROJECT, Workspace
+from traunet.workspace import PROJECT, Workspace, from_home
 
 PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
@@ -150,7 +150,7 @@ def make_book(
 def find_profile(machines: str) -> Path:
     """The folder with Snakemake's settings for these machines; ValueError if there is none."""
     known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
-    found = PROFILES / machines if machines in known else Path(machines).expanduser().resolve()
+    found = PROFILES / machines if machines in known else from_home(machines).resolve()
     if not (found / "config.yaml").is_file():
         raise ValueError(
             f"unknown machines {machines!r}: choose one of {', '.join(known)}, or name a folder "

@@ -64,7 +64,7 @@ def _see_the_last_pod(api: Any) -> None:
 
 
 def _tolerate_every_spelling(api: Any) -> None:
-    """It tolerates nodes whose taint nvidia.com/gpu has the value `present`, as Google's have; others' have others."""
+    """It tolerates nodes whose taint nvidia.com/gpu has the value `present`, as Google's have, and no other."""
     create = api.create_namespaced_job
 
     def create_namespaced_job(self, namespace, body, *given, **named):
