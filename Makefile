@@ -11,8 +11,10 @@
 # The first of them sets up .venv (about 8 GB). To use an environment of your own, such as conda's, with the pinned
 # packages in it: make book PYTHON=python
 
-small := $(strip $(foreach name,profile disfa weights seeds machines,$(filter command,$(origin $(name)))))
-$(if $(small),$(error options of make are written in capitals: PROFILE=smoke))
+KNOWN := PROFILE DISFA WEIGHTS SEEDS MACHINES PYTHON SYSTEM_PYTHON NEWEST
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+unknown := $(filter-out $(KNOWN) MAKE%,$(given))
+$(if $(unknown),$(error there is no option $(unknown); there are, in capitals, $(KNOWN)))
 PROFILE ?= demo
 DISFA ?=
 WEIGHTS ?=
@@ -20,7 +22,8 @@ SEEDS ?=
 MACHINES ?=
 SYSTEM_PYTHON ?= python3
 
-ifdef PYTHON
+# Of the command line alone: modules of clusters export a PYTHON that has nothing of ours.
+ifeq ($(origin PYTHON),command line)
 READY :=
 else
 PYTHON := .venv/bin/python

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from mishaps import Attempt, call, change, command, copy, mishap, run
-from spoilt_trees import prepared, refused
+from mishaps import Attempt, call, change, command, copy, mishap
+from spoilt_trees import refused
 from trees import write_tree
 
-from traunet.config import ModelConfig
+from traunet.config import SMOKE, ModelConfig
+from traunet.data.disfa import read_tree
+from traunet.data.preparing import prepare
 from traunet.data.store import IMAGES, AlignedStore
 from traunet.model.senet import SENet
 from traunet.model.weights import fill_trunk, load_trunk
@@ -28,9 +30,8 @@ def trained(folder: Path, store: Path, profile: str = "smoke") -> Attempt:
 
 @mishap(STORE)
 def people_of_another_data_set(folder):
-    write_tree(folder / "DISFA", subjects=("SN099",), frames=3)
-    code, lines = run(*prepared(folder))
-    assert code == 0, lines
+    tree = read_tree(write_tree(folder / "DISFA", subjects=("SN099",), frames=3))
+    prepare(tree, folder / "store", SMOKE.align, progress=False)
     return trained(folder, folder / "store")
 
 

@@ -31,6 +31,30 @@ def the_folder_is_missing(folder):
 
 
 @mishap(TREE)
+def a_folder_was_unpacked_into_one_of_its_own_name(folder):
+    labels = copy("tree", folder) / "ActionUnit_Labels"
+    labels.rename(folder / "inner")
+    labels.mkdir()
+    (folder / "inner").rename(labels / labels.name)
+    return refused(folder)
+
+
+@mishap(TREE)
+def the_archive_of_landmarks_was_not_unpacked(folder):
+    landmarks = copy("tree", folder) / "Landmark_Points"
+    landmarks.rename(folder / "elsewhere")
+    landmarks.with_suffix(".zip").write_bytes(b"PK\x03\x04")
+    return refused(folder)
+
+
+@mishap(TREE)
+def somebody_belongs_to_no_fold(folder):
+    label = label_file(copy("tree", folder), ONE, "AU4").parent
+    label.rename(label.with_name("SN033"))
+    return refused(folder)
+
+
+@mishap(TREE)
 def the_archive_was_not_unpacked(folder):
     (folder / "DISFA").write_bytes(b"PK\x03\x04")
     return refused(folder)

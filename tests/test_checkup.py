@@ -14,8 +14,9 @@ from traunet.checkup.films import Film, watch
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.checkup.tree import examine_tree, ranges, unlike_disfa
 from traunet.config import SynthConfig
-from traunet.data.disfa import BAD_FRAMES, find_folders
+from traunet.data.disfa import BAD_FRAMES
 from traunet.data.folds import SUBJECTS
+from traunet.data.layout import find_folders
 from traunet.facs import AUS, DISFA_AUS
 from traunet.scoring import published
 from traunet.synth.tree import write_tree as render_tree
@@ -49,7 +50,15 @@ def test_missing_and_unknown_subjects_are_named(root):
     trees.write_tree(root, subjects=("SN099",))
     text = remarks(report(root))
     assert "odd: 25 of the 27 subjects are not here: SN002, SN003" in text
-    assert "missing: a fold for SN099" in text
+    assert "SN099: SN099 belong to no fold" in text
+
+
+def test_who_has_no_usable_frame_is_named(root):
+    for path in (root / "Landmark_Points" / "SN031").rglob("*.mat"):
+        path.write_bytes(b"cut")
+    text = remarks(report(root))
+    assert "odd: not one frame of SN031 can be used; a book is made without them, and passes no verdict" in text
+    assert "not one frame of SN001" not in text
 
 
 def test_damaged_and_lost_frames_are_told_by_number(root):

@@ -170,7 +170,7 @@ def test_a_tree_without_subjects_is_an_error(tmp_path):
 
 def test_a_subject_without_labels_is_an_error(root):
     shutil.rmtree(root / "ActionUnit_Labels" / "SN006")
-    with pytest.raises(FileNotFoundError, match=r"SN006 has no labels SN006_au1\.txt, SN006_au2\.txt"):
+    with pytest.raises(FileNotFoundError, match=r"SN006 has no labels at all, such as SN006_au1\.txt;"):
         read_tree(root)
 
 

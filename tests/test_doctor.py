@@ -130,3 +130,17 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
         with (runs / name).open("wb") as file:
             file.truncate(600_000_000)
     assert any("unfinished trainings left 2 notes, 1.2 GB: " in line for line in whole_report(workspace))
+
+
+def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    odd = "odd: no GPU here: on cores alone the paper's 24 trainings take weeks to months"
+    assert odd in remarks(whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root)))
+    assert odd not in remarks(whole_report(Workspace(SMOKE, tmp_path / "build")))
+
+
+def test_with_a_data_set_and_weights_the_stages_are_those_of_the_papers_book(root, tmp_path):
+    (tmp_path / "weights.pth").touch()
+    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root, weights=tmp_path / "weights.pth"))
+    assert "paper: store not made yet" in lines
+    assert not any(line.startswith("smoke:") for line in lines)

@@ -1,6 +1,7 @@
 """What a chapter offers as a notebook: links that open what is there, commands that exist."""
 
 import ast
+import os
 import re
 import stat
 import subprocess
@@ -120,3 +121,22 @@ def test_binders_last_step_is_a_program_without_mistakes_of_grammar():
     script = PROJECT / ".binder" / "postBuild"
     assert script.stat().st_mode & stat.S_IXUSR
     assert subprocess.run(["sh", "-n", script]).returncode == 0
+
+
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
+    command = ["make", "--dry-run", *words]
+    return subprocess.run(command, cwd=PROJECT, env=known | environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("word", ["profile=smoke", "DISFA_DIR=/data", "Disfa=/data"])
+def test_an_option_that_make_does_not_know_is_not_passed_over(word):
+    done = make("book", "SEEDS=3", word)
+    assert done.returncode
+    assert f"there is no option {word.partition('=')[0]}; there are, in capitals, PROFILE DISFA" in done.stderr
+
+
+def test_a_python_that_is_exported_is_not_ours():
+    """Modules of clusters export one, and nothing of the lock is in it."""
+    assert "\npython3 -m traunet" not in "\n" + make("plan", PYTHON="python3").stdout
+    assert "\npython3 -m traunet" in "\n" + make("plan", "PYTHON=python3").stdout

@@ -125,7 +125,7 @@ def test_where_neither_number_is_that_of_the_labels_it_is_said(tmp_path, images,
     if labelled:
         said = [note for note in length_notes(video, count_frames(video, labelled), labelled) if "tell" in note]
         assert len(said) == in_doubt
-        assert all("left out 2 frames" in note and "off by as many" in note for note in said)
+        assert all("left out 2 of its frames" in note and "off by as many" in note for note in said)
 
 
 @pytest.mark.parametrize("labelled", [FRAMES - 3, FRAMES - 2, FRAMES])

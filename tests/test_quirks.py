@@ -8,9 +8,9 @@ import pytest
 import scipy.io
 import trees
 
-from traunet.data.annotations import frame_of
 from traunet.data.disfa import BAD_FRAMES, marked_bad, read_tree
 from traunet.data.folds import SUBJECTS
+from traunet.data.layout import frame_of
 
 FULL_LENGTH = {subject: 4845 - (subject == "SN010") for subject in SUBJECTS}
 STRAYS = (

@@ -6,9 +6,10 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from traunet.config import FOLDS, VARIANTS, ModelConfig
+from traunet.config import FOLDS, PAPER, VARIANTS, ModelConfig
 from traunet.machines import cores
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import file_sha256
@@ -62,6 +63,11 @@ def _machine(workspace: Workspace) -> Iterator[str]:
     yield f"machine: {platform.system()} {platform.machine()}, {cores.available()} cores to use, GPU: {gpu}"
     if why := unused_gpu():
         yield f"missing: {why}"
+    elif workspace.disfa and gpu == "none":
+        yield (
+            "odd: no GPU here: on cores alone the paper's 24 trainings take weeks to months; take a machine with "
+            "one, or a cluster (book/machines.md), whose login nodes need none"
+        )
     yield f"disk: {shutil.disk_usage(where).free / 1e9:.0f} GB free"
     yield f"Python: {platform.python_version()}"
 
@@ -143,6 +149,8 @@ def _names(workspace: Workspace, keys: dict[str, str]) -> Iterator[str]:
 
 
 def _stages(workspace: Workspace) -> Iterator[str]:
+    if workspace.disfa and workspace.weights:  # of the book that the verdict is on
+        workspace = replace(workspace, profile=PAPER)
     try:
         keys = workspace.keys
     except (ValueError, OSError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traunet.config import Profile, SynthConfig, canonical_json
+from traunet.data.layout import files_read
 from traunet.records.keeping import digest, listing
 from traunet.records.provenance import file_sha256
 from traunet.records.sources import code_hash, packages
@@ -32,7 +33,7 @@ def stage_keys(profile: Profile, disfa: Path | None, weights: Path | None, seeds
     """
     from traunet.runstore import run_inputs
 
-    tree = digest(listing(disfa) if disfa else _synthetic(profile.synth))
+    tree = digest(listing(disfa, files_read(disfa)) if disfa else _synthetic(profile.synth))
     store = digest([tree, canonical_json(profile.align), _library(*PREPARING)])
     trunk = digest(file_sha256(weights) if weights else _pretrained(profile))
     runs = digest(run_inputs(profile, store, trunk))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
+from traunet.data.layout import find_folders
 from traunet.keys import answers, stage_keys, tables_code
 from traunet.records.keeping import digest, found_or_made, removed
 
@@ -114,14 +115,15 @@ class Workspace:
                 f"profile 'paper' needs DISFA: {again} DISFA=dir WEIGHTS=file (data/README.md says how to get "
                 "it); without it, take the profile demo"
             )
-        if self.disfa is not None and not self.disfa.is_dir():
-            what = "is a file; unpack it, for" if self.disfa.exists() else "no such folder;"
-            raise FileNotFoundError(f"{self.disfa}: {what} DISFA must name the data set's top folder")
         if self.weights is None and self.profile.trunk is None:
             raise ValueError(f"profile {self.profile.name!r} needs the trunk's weights: {again} WEIGHTS=file")
         if self.weights is not None and not self.weights.is_file():
             what = "is a folder" if self.weights.exists() else "no such file"
             raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")
+        if self.disfa is not None:
+            from traunet.data.folds import refuse_strangers
+
+            refuse_strangers(find_folders(self.disfa))
 
     def check_weights(self) -> None:
         """Raise WeightsError, before hours of work, if weights were given that do not fit the profile's trunk."""

@@ -12,10 +12,12 @@ import pandas as pd
 from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
-from traunet.data.disfa import FIRST_PIXEL, Folders, find_videos, length_notes, marked_bad, read_bad_frames
+from traunet.data.disfa import FIRST_PIXEL, length_notes, marked_bad, read_bad_frames
+from traunet.data.layout import Folders, find_videos
 from traunet.data.video import count_frames, no_frame
 from traunet.faces.landmarks import DlibLandmarks
 from traunet.facs import DISFA_AUS, N_LANDMARKS
+from traunet.machines.advice import advice
 
 LONGEST = 640  # pixels; faces of videos are large, and a smaller picture is searched faster
 
@@ -70,7 +72,7 @@ def examine_subject(root: Path, folders: Folders, subject: str) -> Examined:
         try:
             read(found, root, folders)
         except (ValueError, OSError) as error:
-            found.problems.append(str(error))
+            found.problems.append(advice(error, root))
         except Exception as error:  # a damaged file can raise anything from within a package
             found.problems.append(f"{root}: {subject} cannot be examined ({type(error).__name__}: {error})")
     return found

@@ -15,17 +15,17 @@ from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.data.annotations import TOLERATED_FILES
-from traunet.data.disfa import (
-    BAD_FRAMES,
+from traunet.data.disfa import BAD_FRAMES, marked_bad
+from traunet.data.folds import SUBJECTS, refuse_strangers
+from traunet.data.layout import (
     BAD_FRAMES_FILE,
     SYNTHETIC_MARK,
     find_folders,
     find_videos,
     labelled_subjects,
-    marked_bad,
 )
-from traunet.data.folds import SUBJECTS
 from traunet.machines import cores
+from traunet.machines.advice import advice
 from traunet.scoring import published
 
 
@@ -44,7 +44,7 @@ def examine_tree(
         if not names:
             raise FileNotFoundError(f"{root}: no subject; expected videos such as LeftVideoSN001_comp.avi")
     except (ValueError, OSError) as error:
-        yield f"missing: {error}"
+        yield f"missing: {advice(error, root)}"
         return
     subjects = _examined(root, folders, names, workers or cores.available(), progress)
     synthetic = (root / SYNTHETIC_MARK).is_file()
@@ -55,6 +55,10 @@ def examine_tree(
     yield from fold_lines(subjects, threshold)
     yield ""
     yield from face_lines(subjects)
+    try:
+        refuse_strangers(folders)
+    except ValueError as error:
+        yield f"missing: {error}"
     yield from complaints(subjects)
     if not synthetic:
         yield from unlike_disfa(subjects)
@@ -193,8 +197,11 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
             f"odd: {len(absent)} of the 27 subjects are not here: {', '.join(absent)}; a book is made without "
             f"them, and passes no verdict on what the paper prints"
         )
-    if strangers := sorted(names - set(SUBJECTS)):
-        yield f"missing: a fold for {', '.join(strangers)}, who are none of the 27; training refuses them"
+    if useless := [one.subject for one in subjects if not one.problems and not one.usable.any()]:
+        yield (
+            f"odd: not one frame of {', '.join(useless)} can be used; a book is made without them, and passes no "
+            f"verdict on what the paper prints"
+        )
     problems = dict.fromkeys(problem for one in subjects for problem in one.problems)
     yield from (f"missing: {problem}" for problem in problems)
     for one in subjects:

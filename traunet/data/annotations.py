@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 
+from traunet.data.layout import find, frame_of
 from traunet.facs import DISFA_AUS, MAX_INTENSITY, N_LANDMARKS
 
 NO_LANDMARKS = "no landmarks"
@@ -16,17 +17,6 @@ TOLERATED_FILES = 1
 # Bytes; a file of 66 points takes 1,240, and a small compressed one could unpack into gigabytes.
 LARGEST_FILE = 2**16
 FARTHEST = 1e5  # pixels from the corner; no picture is so large
-
-
-def find(folder: Path, pattern: str) -> Path | None:
-    """The child whose whole name matches, without regard to case: users rename and unpack differently.
-
-    Raises ValueError if there are two, as after unpacking twice: half of the data could be in each.
-    """
-    matches = [child for child in sorted(folder.iterdir()) if re.fullmatch(pattern, child.name, re.IGNORECASE)]
-    if len(matches) > 1:
-        raise ValueError(f"{matches[1]}: stands beside {matches[0].name}, and only one can be read; merge them")
-    return matches[0] if matches else None
 
 
 def read_labels(folder: Path, subject: str) -> pd.DataFrame:
@@ -39,8 +29,9 @@ def read_labels(folder: Path, subject: str) -> pd.DataFrame:
     files = {au: path for au, path in found.items() if path}
     missing = [f"{subject}_{au.lower()}.txt" for au in DISFA_AUS if au not in files]
     if missing:
+        which = ", ".join(missing) if files else f"at all, such as {missing[0]}"
         raise FileNotFoundError(
-            f"{folder / subject}: {subject} has no labels {', '.join(missing)}; add them or leave the subject out"
+            f"{folder / subject}: {subject} has no labels {which}; add them or leave the subject out"
         )
     columns, wrong = {}, []
     for au, path in files.items():
@@ -85,15 +76,6 @@ def _read_intensities(path: Path) -> np.ndarray:
             f"intensities lie in 0 to {MAX_INTENSITY}; restore the file"
         )
     return intensity.astype(np.int8)
-
-
-def frame_of(name: str) -> int | None:
-    """The frame, from 1, of a landmark file: `SN001_0000_lm.mat` counts from 0, `l00001_lm.mat` from 1."""
-    from_zero = re.fullmatch(r"(?i)sn\d+_(\d+)_lm\.mat", name)
-    from_one = re.fullmatch(r"(?i)l(\d+)_lm\.mat", name)
-    if from_zero:
-        return int(from_zero[1]) + 1
-    return int(from_one[1]) if from_one else None
 
 
 def landmark_files(folder: Path, subject: str) -> dict[int, Path]:

@@ -13,8 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from traunet.data.annotations import find, read_labels, read_landmarks
+from traunet.data.annotations import read_labels, read_landmarks
 from traunet.data.folds import SUBJECTS
+from traunet.data.layout import (
+    BAD_FRAMES_FILE,
+    SYNTHETIC_MARK,
+    Folders,
+    find,
+    find_folders,
+    find_videos,
+    labelled_subjects,
+)
 from traunet.data.video import Count, count_frames
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
@@ -37,22 +46,12 @@ BAD_FRAMES: dict[str, tuple[tuple[int, int], ...]] = {
     "SN029": ((4090, 4543),),
     "SN030": ((939, 962), (1406, 1422), (2100, 2132), (2893, 2955)),
 }
-BAD_FRAMES_FILE = "bad_frames.csv"  # columns subject,first,last; where a tree ships one, it replaces the log above
 SURPLUS = 24  # frames that a video may have more than labels, or one in a hundred: more, and it is another video
-SYNTHETIC_MARK = "SYNTHETIC.json"  # stands at the root of a tree that traunet.synth rendered
 
 MARKED_BAD = "marked bad"
 NOT_DECODABLE = "not decodable"
 
 FIRST_PIXEL = 1
-
-FOLDERS = {
-    "Videos_LeftCamera": "videos?_leftcamera",
-    "ActionUnit_Labels": "actionunit_labels",
-    "Landmark_Points": "landmark_points",
-}
-# Users convert and rename; files beside the videos, such as check sums and resource forks, are none.
-VIDEO_NAME = r"leftvideo_?(sn\d+)(?:_comp)?\.(?:avi|mp4|m4v|mkv|mov|mpe?g|wmv)"
 
 
 @dataclass(frozen=True)
@@ -80,24 +79,15 @@ class Tree:
 
     @property
     def dataset(self) -> str:
-        """The name that every page and table must show; the paper's data set is all of DISFA."""
+        """The name that every page and table must show; the paper's is DISFA with some frames of each person."""
         if self.synthetic:
             return "synthetic DISFA"
-        people = len(set(self.subjects) & set(SUBJECTS))
+        people = len({*self.frames.loc[self.frames["usable"], "subject"]} & set(SUBJECTS))
         return "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
 
     def report(self) -> pd.DataFrame:
         """Frames per subject: how many, how many usable, and how many kept out for each reason."""
         return count_reasons(self.frames)
-
-
-@dataclass(frozen=True)
-class Folders:
-    """The three folders of a tree that are read, as they are really spelt."""
-
-    videos: Path
-    labels: Path
-    landmarks: Path
 
 
 def count_reasons(frames: pd.DataFrame) -> pd.DataFrame:
@@ -138,42 +128,6 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
         warnings.warn(note, stacklevel=2)
     table = pd.concat(parts, ignore_index=True)
     return Tree(root, table, landmarks, {subject: videos[subject] for subject in chosen}, tuple(notes))
-
-
-def find_folders(root: Path) -> Folders:
-    """The folders of a tree; FileNotFoundError says which are missing, and whether they lie one folder deeper."""
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"{root}: no such folder; give the folder that holds DISFA, or make one: traunet synth"
-        )
-    found = {name: find(root, pattern) for name, pattern in FOLDERS.items()}
-    missing = [name for name, folder in found.items() if folder is None or not folder.is_dir()]
-    if missing:
-        deeper = [child for child in sorted(root.iterdir()) if child.is_dir() and _holds_folders(child)]
-        hint = f"it seems to be {deeper[0]}" if deeper else f"give the folder that holds {', '.join(FOLDERS)}"
-        raise FileNotFoundError(f"{root}: no folder {' or '.join(missing)}; {hint}")
-    return Folders(*(folder for folder in found.values() if folder is not None))
-
-
-def _holds_folders(folder: Path) -> bool:
-    return all(find(folder, pattern) for pattern in FOLDERS.values())
-
-
-def find_videos(folder: Path) -> dict[str, Path]:
-    """The left camera's video of each subject; ValueError if a subject has two."""
-    videos: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        match = re.fullmatch(VIDEO_NAME, path.name, re.IGNORECASE)
-        if match and videos.setdefault(match[1].upper(), path) != path:
-            raise ValueError(
-                f"{path}: a second video of {match[1].upper()}, beside {videos[match[1].upper()].name}; remove one"
-            )
-    return videos
-
-
-def labelled_subjects(folder: Path) -> list[str]:
-    """The subjects that have a folder of labels."""
-    return sorted({path.name.upper() for path in folder.iterdir() if re.fullmatch(r"(?i)sn\d+", path.name)})
 
 
 def _chosen(root: Path, folders: Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:
@@ -225,8 +179,8 @@ def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
     notes = []
     if count.doubtful:
         notes.append(
-            f"{video}: whether its recorder left out {count.doubtful} frames neither the file nor its {labelled} "
-            "labels tell; behind these, labels may be off by as many: see whether they fit the faces"
+            f"{video}: whether its recorder left out {count.doubtful} of its frames, neither the file nor its "
+            f"{labelled} labels tell; labels behind them may be off by as many: see whether they fit the faces"
         )
     if shown < labelled:
         notes.append(

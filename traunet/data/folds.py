@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from traunet.data.layout import Folders, labelled_subjects
 from traunet.facs import AUS, MAX_INTENSITY
 
 # Decision: "Following the settings of [11], I used a 3-fold cross-validation scheme" names no folds; these three
@@ -41,6 +42,16 @@ def labels(frames: pd.DataFrame, threshold: int = 3) -> np.ndarray:
     return frames[list(AUS)].to_numpy() >= threshold
 
 
+def refuse_strangers(folders: Folders) -> None:
+    """ValueError if there is somebody of whom no fold knows; before hours of work."""
+    strangers = sorted(set(labelled_subjects(folders.labels)) - set(SUBJECTS))
+    if strangers:
+        raise ValueError(
+            f"{folders.labels / strangers[0]}: {', '.join(strangers)} belong to no fold, and are none of DISFA's "
+            f"{len(SUBJECTS)} people; move their labels, landmarks and videos elsewhere"
+        )
+
+
 def split(frames: pd.DataFrame, fold: int, held_out: int = 0, threshold: int = 3) -> Split:
     """Divide the usable frames by subject: "frames from 18 individuals were used as the training set, and frames
     from the other 9 individuals were treated as the testing set" (section 4.1).
@@ -51,7 +62,9 @@ def split(frames: pd.DataFrame, fold: int, held_out: int = 0, threshold: int = 3
         raise ValueError(f"unknown fold {fold}; choose one of {', '.join(map(str, TEST_SUBJECTS))}")
     strangers = sorted(set(frames["subject"]) - set(SUBJECTS))
     if strangers:
-        raise ValueError(f"{', '.join(strangers)} belong to no fold; use a data set of DISFA's 27 subjects")
+        raise ValueError(
+            f"{', '.join(strangers)} belong to no fold, and are none of DISFA's people; leave them out"
+        )
     usable = frames["usable"].to_numpy(dtype=bool)
     tested = frames["subject"].isin(TEST_SUBJECTS[fold]).to_numpy()
     if not (usable & tested).any() or not (usable & ~tested).any():

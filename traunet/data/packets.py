@@ -37,6 +37,8 @@ def opened(video: Path):
     try:
         # A title in another encoding than UTF-8 says nothing against the pictures.
         container = av.open(address(video), options={"format_whitelist": FORMATS}, metadata_errors="replace")
+    except PermissionError as error:
+        raise ValueError(f"{video}: may not be read ({error.strerror}); ask its owner") from error
     except (FFmpegError, OSError) as error:
         raise ValueError(f"{video}: empty, truncated or not a video ({error.strerror}); copy it again") from error
     with container:

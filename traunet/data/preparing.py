@@ -188,7 +188,7 @@ def _write_landmarks(
 def _provenance(folder: Path, tree: Tree, config: AlignConfig, frames: pd.DataFrame) -> dict:
     modules = {"traunet": traunet, "numpy": np, "opencv": cv2, "av": av, "simplejpeg": simplejpeg}
     return {
-        "dataset": tree.dataset,
+        "dataset": dataclasses.replace(tree, frames=frames).dataset,  # as the videos decoded
         "synthetic": tree.synthetic,
         "source": tree.root.name,
         "align": dataclasses.asdict(config),

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,26 +49,17 @@ def _put(file: Path, text: str) -> None:
     Path(part.name).replace(file)
 
 
-def listing(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file below a folder, but hidden ones: tells quickly of any change."""
-    files = sorted(path for path in _below(folder) if path.is_file())
-    return [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+def listing(folder: Path, files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of these files of a folder, sorted: tells quickly of any change."""
+    return sorted(fact for fact in (_fact(folder, file) for file in files) if fact)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder; of linked folders too, each once, since a link may lead back.
-
-    Hidden ones are none of a data set's: what file managers, editors and file servers' snapshots leave.
-    """
-    met = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in met:
-            folders.clear()
-            continue
-        met.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in files if not name.startswith("."))
+def _fact(folder: Path, file: Path) -> tuple[str, int, int] | None:
+    try:
+        told = file.stat()
+    except FileNotFoundError:  # it has just vanished, or is a link that leads nowhere
+        return None
+    return file.relative_to(folder).as_posix(), told.st_size, told.st_mtime_ns
 
 
 def is_fresh(folder: Path, key: str) -> bool:
