@@ -1,7 +1,8 @@
-"""Every setting of the project. A default is the paper's value, and its sentence stands beside it.
+"""Every setting of the project. Where the paper gives a value, it is the default, and its sentence is beside it.
 
-A profile bundles the settings for one kind of machine; `smoke` and `demo` list each departure from the paper
-with its reason in `Profile.departures`, from which the book makes its page.
+Where it gives none, the default is ours; what bears on a network is then among the decisions below. A profile
+bundles the settings for one kind of machine; `smoke` and `demo` list each departure from the paper with its reason
+in `Profile.departures`, from which the book makes its page.
 """
 
 import dataclasses
@@ -68,6 +69,9 @@ class ModelConfig:
     the next.
     Decision: 512 hidden units between "two FC layers to predict AU" (section 3), as many as the channels that
     enter; the paper gives no number. The alternatives are fewer or more.
+    Decision: 16 for the "reduction ratio r" (section 3); the paper gives no number. VGGFace2's weights fix it for
+    the trunk alone; the decoder's SE and the channel half of each CBAM take the same. The alternatives are other
+    ratios there.
     """
 
     width: int = 64  # channels of the stem; stage n has 4 * width * 2**(n - 1)
@@ -107,6 +111,10 @@ class TrainConfig:
     held_out_subjects: int = 0  # training subjects kept aside to choose the epoch; 0: the test fold, as the paper
     evaluation_stride: int = 1  # every n-th frame of each subject when choosing the epoch; final scores use all
     seed: int = 0
+
+
+# Of these the paper gives no value; those of profile `paper` are ours.
+OURS_IN_TRAINING = ("final_learning_rate", "flip_probability", "first_evaluation", "max_epochs", "seed")
 
 
 @dataclass(frozen=True)

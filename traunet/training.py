@@ -45,6 +45,10 @@ class WeightedPlan:
     """Draws an epoch's batches with replacement, each row with its probability.
 
     "For each batch, 64 frames were randomly selected from the training set, and 1 epoch contained 100 batches."
+    (section 4.1)
+
+    Decision: each frame is drawn apart from all others, so that one may come twice, even in a batch; "randomly
+    selected" leaves that open. The alternative draws without replacement, from a batch or from an epoch.
     """
 
     rows: np.ndarray

@@ -2,6 +2,9 @@
 
 "DISFA contains videos from 27 individuals. AUs were coded frame-by-frame, and 66 landmarks were annotated by AAM
 (bad annotations has been marked)." (section 4.1)
+
+Decision: the left camera's videos alone are read. DISFA has two cameras, and the paper names none; the
+alternatives are the right one, or both.
 """
 
 import re

@@ -113,8 +113,10 @@ class SpatialAttention(nn.Module):
     attention. The other reading convolves each map alone and adds the results.
 
     Decision: the map starts open (0.84 on the average) and learns what to close; the paper names no start. The
-    alternative is the usual start, half closed: it lets an eighth through three CBAMs without residual, and
-    version 1, which has no BatchNorm behind them, then stands still for its first hundreds of batches.
+    weights of channels start at about one half, as a sigmoid of draws about 0 does, so that three CBAMs without
+    residual let a thirteenth through. The alternative is the usual start, half closed in places too: an eighth by
+    the places alone, a 64th in all, and version 1, which has no BatchNorm behind them, then stands still for its
+    first hundreds of batches.
     """
 
     def __init__(self, kernel_size: int = 7):
@@ -134,6 +136,9 @@ class CBAM(nn.Module):
 
     It has no shortcut: "TRA-Net does not use the residual connection in the attention block. By doing so, global
     information can be eliminated." (section 1). Table 2 takes one half away: that half is then `nn.Identity()`.
+
+    Decision: channels before places, as in CBAM's own paper; TRA-Net's names both halves and no order. The other
+    readings: places before channels, or both side by side.
     """
 
     def __init__(self, channel: nn.Module, spatial: nn.Module):
@@ -157,7 +162,12 @@ class Residual(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """He's initialisation of the convolutions below `module`, as SENet's; BatchNorm starts as torch makes it."""
+    """He's initialisation of the convolutions below `module`; the trunk's then take the weights of its file.
+
+    Decision: decoder and branches start with He's normal draws, by outgoing connections, in every convolution,
+    those of SE and CBAM among them; biases, FC layers and BatchNorm start as torch makes them, but for the spatial
+    attention's. The paper names no initialisation. The alternatives are torch's own draws throughout, or Xavier's.
+    """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
