@@ -16,9 +16,7 @@ class DecoderStage(nn.Module):
         self.se = SqueezeExcitation(out_channels, reduction)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        with torch.autocast(
-            deep.device.type, enabled=False
-        ):  # which would repeat a GPU's pixels in single precision
+        with torch.autocast("cuda", enabled=False):  # which would repeat pixels in single precision
             deep = F.interpolate(deep, size=skip.shape[-2:], mode="nearest")
         return self.se(self.conv(torch.cat([deep, skip], dim=1)))
 
