@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ from mishaps import Attempt, call, change, command, copy, mishap
 from spoilt_trees import refused
 from trees import write_tree
 
-from traunet.config import SMOKE, ModelConfig
+from traunet.config import DEMO, PAPER, SMOKE
 from traunet.data.disfa import read_tree
 from traunet.data.preparing import prepare
 from traunet.data.store import IMAGES, AlignedStore
 from traunet.model.senet import SENet
-from traunet.model.weights import fill_trunk, load_trunk
+from traunet.model.weights import Normalisation, fill_trunk, load_trunk, save_trunk
 
 STORE, WEIGHTS = "store", "weights"
 
@@ -197,11 +198,50 @@ def it_is_a_checkpoint_of_another_program(folder):
 def it_is_of_another_architecture(folder):
     torch.save(timm.create_model("resnet18").state_dict(), folder / "resnet18.pth")
     with torch.device("meta"):
-        trunk = SENet(ModelConfig())
+        trunk = SENet(PAPER.model)
     return call(lambda file: fill_trunk(trunk, load_trunk(file)[0], file), folder / "resnet18.pth")
+
+
+@mishap(WEIGHTS, "they are SENet-50's, and the profile is not the paper's")
+def papers_weights_in_a_small_profile(folder):
+    with torch.device("meta"):
+        papers, small = SENet(PAPER.model), SENet(DEMO.model)
+    return call(fill_trunk, small, papers.state_dict(), folder / "senet50_ft_weight.pkl")
+
+
+@mishap(WEIGHTS)
+def a_value_is_not_finite(folder):
+    state = SENet(SMOKE.model).state_dict()
+    state["layer1.0.bn1.running_var"][0] = float("nan")
+    save_trunk(folder / "trunk.pt", state, Normalisation())
+    return call(load_trunk, folder / "trunk.pt")
 
 
 @mishap(WEIGHTS)
 def it_is_in_another_format(folder):
     header = b'{"conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     return loaded(folder, "model.safetensors", struct.pack("<Q", len(header)) + header + bytes(4))
+
+
+@mishap(WEIGHTS, "it is Keras's")
+def keras_weights(folder):
+    return loaded(folder, "rcmalli_vggface_tf_senet50.h5", b"\x89HDF\r\n\x1a\n" + bytes(40))
+
+
+@mishap(WEIGHTS, "it is Caffe's")
+def caffes_weights(folder):
+    return loaded(folder, "senet50_ft.caffemodel", b"\x0a\x0bVGG_SENET50" + bytes(40))
+
+
+@mishap(WEIGHTS)
+def it_is_still_packed(folder):
+    (folder / "senet50_ft_dims_2048.pth").write_bytes(bytes(40))
+    with tarfile.open(folder / "senet50_ft_pytorch.tar", "w") as archive:
+        archive.add(folder / "senet50_ft_dims_2048.pth", "senet50_ft_dims_2048.pth")
+    return call(load_trunk, folder / "senet50_ft_pytorch.tar")
+
+
+@mishap(WEIGHTS, "it is a pointer of git-lfs")
+def pointer_of_lfs(folder):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 112611321\n"
+    return loaded(folder, "senet50_ft_weight.pkl", pointer)

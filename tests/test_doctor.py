@@ -14,8 +14,9 @@ from traunet.config import PROFILES, SMOKE
 from traunet.data.store import AlignedStore
 from traunet.doctor import examine, verdict
 from traunet.machines import cores
+from traunet.model import weights as model_weights
 from traunet.model.senet import SENet
-from traunet.model.weights import Normalisation, save_trunk
+from traunet.model.weights import PORT, VGGFACE2_BGR, Normalisation, TrunkFile, save_trunk
 from traunet.records.keeping import found_or_made
 from traunet.records.provenance import file_sha256
 from traunet.runstore import run_inputs, run_name
@@ -43,7 +44,7 @@ def test_with_a_data_set_the_weights_are_judged_by_the_papers_network(root, tmp_
     """Whatever profile is named: with DISFA, the verdict is about the paper's."""
     save_trunk(tmp_path / "small.pt", SENet(SMOKE.model).state_dict(), Normalisation())
     lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root, weights=tmp_path / "small.pt"))
-    assert f"missing: {tmp_path / 'small.pt'}: does not fit the trunk" in remarks(lines)
+    assert f"missing: {tmp_path / 'small.pt'}: does not fit this trunk" in remarks(lines)
     lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root))
     assert "weights: not given; profile paper needs them" in lines
     sound = verdict(Workspace(SMOKE, tmp_path / "build", disfa=root), [])
@@ -63,7 +64,19 @@ def test_the_weights_are_reported_as_they_were_read(tmp_path):
     assert any("a trunk of this project" in line and "input RGB" in line for line in lines)
     assert any(line.endswith("entries fit, 0 missing") for line in lines)
     other = Workspace(PROFILES["demo"], tmp_path / "build", weights=tmp_path / "trunk.pt")
-    assert "trunk.pt: does not fit the trunk" in remarks(whole_report(other))
+    assert "trunk.pt: does not fit this trunk" in remarks(whole_report(other))
+
+
+def test_senet_50s_weights_are_said_to_want_the_papers_profile(tmp_path, monkeypatch):
+    with torch.device("meta"):
+        read = TrunkFile(PORT, SENet(PROFILES["paper"].model).state_dict(), VGGFACE2_BGR, {})
+    monkeypatch.setattr(model_weights, "read_trunk", lambda _: read)
+    (tmp_path / "senet50_ft_weight.pkl").touch()
+    given = {"root": tmp_path / "build", "weights": tmp_path / "senet50_ft_weight.pkl"}
+    lines = list(doctor._weights(Workspace(PROFILES["demo"], **given)))
+    assert lines[-1].startswith(f"missing: {given['weights']}: SENet-50's weights, ")
+    lines = list(doctor._weights(Workspace(PROFILES["demo"], disfa=tmp_path, **given)))  # judged by the paper's
+    assert lines[-1].endswith("entries fit, 0 missing")
 
 
 def test_weights_that_are_none_are_a_line(tmp_path):

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from traunet.config import SMOKE, VARIANTS
+from traunet.config import PAPER, SMOKE, VARIANTS
 from traunet.machines.locking import alone
-from traunet.model.weights import WeightsError
+from traunet.model.senet import SENet
+from traunet.model.weights import VGGFACE2_BGR, WeightsError
 from traunet.records.sealing import SEAL, seal
 from traunet.workflow import flow
 from traunet.workflow.flow import FlowError
@@ -134,6 +135,17 @@ def test_weights_of_another_network_are_refused_before_anything_is_made(workspac
     with pytest.raises(WeightsError, match=r"resnet50_ft_weight\.pth: does not fit this trunk"):
         flow.make_book(replace(workspace, weights=weights))
     assert list(workspace.root.iterdir()) == [weights]
+
+
+def test_senet_50s_weights_without_the_papers_profile_are_refused_with_its_name(workspace, monkeypatch):
+    with torch.device("meta"):
+        state = SENet(PAPER.model).state_dict()
+    monkeypatch.setattr("traunet.model.weights.load_trunk", lambda _: (state, VGGFACE2_BGR))
+    weights = workspace.root / "senet50_ft_weight.pkl"
+    weights.parent.mkdir()
+    weights.touch()
+    with pytest.raises(WeightsError, match=r"senet50_ft_weight\.pkl: SENet-50's weights, .*say PROFILE=paper"):
+        flow.make_book(replace(workspace, weights=weights), dry_run=True)
 
 
 @pytest.mark.parametrize(

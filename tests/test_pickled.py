@@ -245,6 +245,18 @@ def test_tensors_that_are_larger_than_their_bytes_are_refused(tmp_path, tensor):
         load_trunk(tmp_path / "wide.pth")
 
 
+@pytest.mark.filterwarnings("ignore:.*quantize.*deprecated", "ignore:TypedStorage is deprecated")
+@pytest.mark.parametrize(
+    "kind",
+    [lambda ones: ones.to(torch.complex64), lambda ones: torch.quantize_per_tensor(ones, 0.1, 0, torch.qint8)],
+    ids=["complex", "quantized"],
+)
+def test_tensors_of_no_plain_numbers_are_refused(tmp_path, kind):
+    torch.save({"conv1.weight": kind(torch.ones(3))}, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=r"odd\.pth: holds more than arrays by name"):
+        load_trunk(tmp_path / "odd.pth")
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "<f2", "<i8"])
 def test_protocol_5_which_hands_arrays_over_as_they_lie_is_read(tmp_path, order, kind):

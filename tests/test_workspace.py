@@ -42,8 +42,10 @@ def test_an_unknown_profile_is_an_error_that_lists_the_known():
 def test_the_papers_profile_without_disfa_or_weights_says_what_to_do(tmp_path, disfa):
     with pytest.raises(ValueError, match=r"needs DISFA: make book PROFILE=paper DISFA=dir WEIGHTS=file .*demo"):
         Workspace(PAPER, tmp_path).store()
-    with pytest.raises(ValueError, match="needs the trunk's weights: make book PROFILE=paper WEIGHTS=file"):
+    with pytest.raises(ValueError, match="needs the trunk's weights: ") as refused:
         Workspace(PAPER, tmp_path, disfa).trunk()
+    named = ("make book PROFILE=paper DISFA=dir WEIGHTS=file", "senet50_ft_dims_2048.pth", "senet50_ft_weight.pkl")
+    assert all(part in str(refused.value) for part in (*named, "book/reproduce.md"))
     assert list(tmp_path.iterdir()) == [disfa]
 
 

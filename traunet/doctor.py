@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from traunet.config import FOLDS, PAPER, VARIANTS, ModelConfig
+from traunet.config import FOLDS, PAPER, VARIANTS
 from traunet.machines import cores
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import file_sha256
@@ -118,7 +118,7 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     import torch
 
     from traunet.model.senet import SENet
-    from traunet.model.weights import OWN, fit_of, read_trunk
+    from traunet.model.weights import fit_of, misfit, read_trunk
 
     try:
         read = read_trunk(workspace.weights)
@@ -128,11 +128,9 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     yield f"weights: {workspace.weights}, SHA-256 {file_sha256(workspace.weights)}"
     yield f"weights: {read}"
     with torch.device("meta"):
-        small = read.release == OWN and not workspace.disfa
-        fit = fit_of(SENet(workspace.profile.model if small else ModelConfig()), read.state)
-    yield f"weights: {fit}"
-    if not fit.whole:
-        yield f"missing: {workspace.weights}: does not fit the trunk: {fit}; use another file"
+        profile = PAPER if workspace.disfa else workspace.profile
+        fit = fit_of(SENet(profile.model), read.state)
+    yield f"weights: {fit}" if fit.whole else f"missing: {workspace.weights}: {misfit(fit, read.state)}"
 
 
 def _names(workspace: Workspace, keys: dict[str, str]) -> Iterator[str]:

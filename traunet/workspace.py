@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
 from traunet.data.layout import find_folders
 from traunet.keys import answers, stage_keys, tables_code
+from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ class Workspace:
                 "it); without it, take the profile demo"
             )
         if self.weights is None and self.profile.trunk is None:
-            raise ValueError(f"profile {self.profile.name!r} needs the trunk's weights: {again} WEIGHTS=file")
+            raise ValueError(
+                f"profile {self.profile.name!r} needs the trunk's weights: {again} DISFA=dir WEIGHTS=file, "
+                f"where file is {FILES} (book/reproduce.md says where they come from)"
+            )
         if self.weights is not None and not self.weights.is_file():
             what = "is a folder" if self.weights.exists() else "no such file"
             raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")

@@ -25,6 +25,10 @@ class PickleRefusedError(pickle.UnpicklingError):
     """The pickle asks for something that is not an array of numbers."""
 
 
+class PickleDamagedError(pickle.UnpicklingError):
+    """The pickle ends early, or is none."""
+
+
 class _Type:
     """Stands for numpy.dtype while a pickle is read."""
 
@@ -136,13 +140,20 @@ def _steps(file: io.BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]:
     while name != "STOP":
         code = file.read(1).decode("latin1")
         if code not in STEPS:
-            raise EOFError("it ends early") if not code else ValueError(f"{code!r} is no step of a pickle")
+            raise PickleDamagedError(f"{code!r} is no step of a pickle" if code else "it ends early")
         opcode = STEPS[code]
         name = opcode.name
         if name == "STRING":
             yield opcode, file.readline()
         else:
-            yield opcode, opcode.arg.reader(file) if opcode.arg else None
+            yield opcode, _argument(opcode, file)
+
+
+def _argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
+    try:
+        return opcode.arg.reader(file) if opcode.arg else None
+    except ValueError as error:
+        raise PickleDamagedError("it ends early, or is no pickle") from error
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 import re
 
+FILES = "senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"  # the authors' and the port's
 HEADS = ("fc", "classifier", "feat_extract")  # what stands on the trunk in the releases, and is not used
 
 

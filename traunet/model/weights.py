@@ -7,7 +7,6 @@ BGR, the authors' is RGB. Taking one for the other gives features that look plau
 import re
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,14 +15,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from traunet.model.pickled import PickleRefusedError, load_arrays, refuse_bulk, refuse_hidden_bulk
-from traunet.model.releases import HEADS, authors_name, ports_name
+from traunet.config import PAPER
+from traunet.model.foreign import foreign
+from traunet.model.pickled import (
+    PickleDamagedError,
+    PickleRefusedError,
+    load_arrays,
+    refuse_bulk,
+    refuse_hidden_bulk,
+)
+from traunet.model.releases import FILES, HEADS, authors_name, ports_name
+from traunet.model.senet import SENet
 
 FORMAT = "traunet trunk 1"
 OWN = "a trunk of this project"
 AUTHORS, PORT = "the authors' release", "the PyTorch port"
 VGGFACE2 = (AUTHORS, PORT)
-GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_LEGACY_PICKLES = 5  # the magic number, the version, the system, the content, the names of what follows
 LARGEST = 2**30  # bytes; SENet-50's releases have up to 170 MB
@@ -105,10 +113,26 @@ def read_trunk(path: Path) -> TrunkFile:
     then on VGGFace2, since both publishers have it. The other reading is `scratch`, trained on VGGFace2 alone, of
     which only the port has a file; it is read as well, and neither was at hand to compare.
 
-    Raises WeightsError for what is no such file, holds more than arrays, or holds names that are not SENet's.
+    Raises WeightsError for what is no such file, holds more than arrays, holds names that are not SENet's, or
+    values that are not finite.
     """
     path = Path(path)
-    content = _read(path)
+    read = _release(_read(path), path)
+    for name, value in read.state.items():
+        if not _is_finite(value):
+            raise WeightsError(
+                f"{path}: {name} holds values that are not finite, upon which nothing is learnt; fetch it again, "
+                f"or use {FILES}"
+            )
+    return read
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether no value is infinite, or none; the extremes, which pass NaN on, are found in a few milliseconds."""
+    return not values.numel() or all(extreme.isfinite() for extreme in values.float().aminmax())
+
+
+def _release(content: dict, path: Path) -> TrunkFile:
     if content.get("format") == FORMAT:
         return _own(content, path)
     tensors = _tensors(content, path)
@@ -117,8 +141,7 @@ def read_trunk(path: Path) -> TrunkFile:
     if "conv1.weight" in tensors:
         return _renamed(PORT, tensors, ports_name, VGGFACE2_BGR, path)
     raise WeightsError(
-        f"{path}: no release of SENet-50 that is known here; its names begin {list(tensors)[:3]}. "
-        "Use senet50_ft_weight.pkl or senet50_ft_dims_2048.pth"
+        f"{path}: no release of SENet-50 that is known here; its names begin {list(tensors)[:3]}. Use {FILES}"
     )
 
 
@@ -143,9 +166,21 @@ def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> Fit:
     """Put a state, read from `path`, into a SENet, whole or not at all; WeightsError if names or shapes differ."""
     fit = fit_of(trunk, state)
     if not fit.whole:
-        raise WeightsError(f"{path}: does not fit this trunk: {fit}; use another file")
+        raise WeightsError(f"{path}: {misfit(fit, state)}")
     trunk.load_state_dict(state)
     return fit
+
+
+def misfit(fit: Fit, state: State) -> str:
+    """What to do about a state that does not fit a trunk; if it is SENet-50's, the trunk is what is wrong."""
+    with torch.device("meta"):
+        papers = SENet(PAPER.model)
+    if fit_of(papers, state).whole:
+        return (
+            "SENet-50's weights, and the profiles demo and smoke have a smaller trunk: say PROFILE=paper "
+            "(--profile paper), or leave the weights out"
+        )
+    return f"does not fit this trunk: {fit}; use another file"
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -180,14 +215,13 @@ def _tensors(content: dict, path: Path) -> State:
         if not all(isinstance(value, np.ndarray | Tensor) for value in content.values()):
             raise TypeError("not an array")  # a list of lists can be without end
         tensors = {name: torch.as_tensor(value) for name, value in content.items()}
+        if any(value.is_quantized or value.is_complex() for value in tensors.values()):
+            raise TypeError("not plain numbers")
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: holds more than arrays by name; use senet50_ft_dims_2048.pth") from error
     plain = all(value.layout == torch.strided and value.device.type == "cpu" for value in tensors.values())
     if not plain or sum(value.numel() * value.element_size() for value in tensors.values()) > path.stat().st_size:
-        raise WeightsError(
-            f"{path}: refused: it claims larger arrays than it holds. Use senet50_ft_dims_2048.pth or "
-            "senet50_ft_weight.pkl"
-        )
+        raise WeightsError(f"{path}: refused: it claims larger arrays than it holds. Use {FILES}")
     return tensors
 
 
@@ -205,53 +239,40 @@ def _own(content: dict, path: Path) -> TrunkFile:
 def _read(path: Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file; give one with WEIGHTS= or --weights")
-    if _is_archive(path):
-        raise WeightsError(f"{path}: an archive; unpack it, and give the .pth or .pkl that is in it")
+    if kind := foreign(path):
+        raise WeightsError(f"{path}: {kind}")
     if path.stat().st_size > LARGEST:
-        raise WeightsError(
-            f"{path}: {path.stat().st_size / 2**30:.1f} GB, and no weights of SENet-50 have more than 0.2; use "
-            "senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
-        )
+        size = path.stat().st_size / 2**30
+        raise WeightsError(f"{path}: {size:.1f} GB, and no weights of SENet-50 have more than 0.2; use {FILES}")
     try:
         content = _content(path)
     except PickleRefusedError as error:
-        raise WeightsError(
-            f"{path}: refused: {error}. Use senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
-        ) from error
+        raise WeightsError(f"{path}: refused: {error}. Use {FILES}") from error
     except PermissionError as error:
         raise WeightsError(f"{path}: may not be read ({error.strerror}); ask its owner") from error
     except Exception as error:  # where a file was cut decides what is raised, and by which package
-        raise WeightsError(
-            f"{path}: damaged, or no weights file ({error}); fetch it again, or use senet50_ft_dims_2048.pth or "
-            "senet50_ft_weight.pkl"
-        ) from error
+        said = f"damaged, or no weights file ({_in_our_words(error)}); fetch it again, or use {FILES}"
+        raise WeightsError(f"{path}: {said}") from error
     if not isinstance(content, dict) or not content or not all(isinstance(name, str) for name in content):
-        raise WeightsError(
-            f"{path}: holds no weights by name; use senet50_ft_dims_2048.pth or senet50_ft_weight.pkl"
-        )
+        raise WeightsError(f"{path}: holds no weights by name; use {FILES}")
     return content
 
 
-def _is_archive(path: Path) -> bool:
-    """Whether something was packed here, as the authors do; torch's own format is a zip file too."""
-    with suppress(OSError, zipfile.BadZipFile):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as packed:
-                return not any(name.endswith("data.pkl") for name in packed.namelist())
-        with path.open("rb") as file:
-            return file.read(2) == GZIP
-    return False
+def _in_our_words(error: Exception) -> str:
+    """What is told of an error: no text of torch's, which advises to read the file without the guard."""
+    if isinstance(error, PickleDamagedError):
+        return str(error)
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 def _content(path: Path) -> object:
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as file:
+        head = file.read(len(ZIP))
+    if head.startswith(b"PK"):  # as torch asks too: what only ends as a zip file is a pickle to it
+        if head != ZIP or not zipfile.is_zipfile(path):
+            raise PickleDamagedError("it is cut short")
         refuse_hidden_bulk(path)
-    elif _begins_as_zip(path):
-        raise EOFError("it is cut short")
     else:
-        with path.open("rb") as file:
-            if file.read(2) == b"PK":
-                raise EOFError("it is cut short")
         content = load_arrays(path)
         if content != TORCH_LEGACY_MAGIC:
             return content
@@ -272,8 +293,3 @@ def _unlike_weights(said: str) -> str:
     if asked[1].startswith("numpy."):
         return f"it asks for {asked[1]}, as a number of NumPy's beside the weights does; save the weights alone"
     return f"it holds a whole pickled module ({asked[1]}), which can run any code on loading"
-
-
-def _begins_as_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
