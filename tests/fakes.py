@@ -1,12 +1,16 @@
 """Runs without training: made-up answers to made-up labels, three folds a variant."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from traunet.config import FOLDS, VARIANTS
 from traunet.facs import AUS
+from traunet.metrics import AVERAGINGS
+from traunet.scoring import verdicts
+from traunet.scoring.results import Number
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,22 @@ def runs_with_a_rare_au(false_alarms: bool) -> list[FakeRun]:
         answers.loc[rare, "probability"] = np.where(answers.loc[rare, "frame"] == 1, 0.9 * false_alarms, 0)
         runs.append(FakeRun(f"{false_alarms}{fold}", "tranet" if false_alarms else "senet", fold, answers))
     return runs
+
+
+def as_printed(numbers: Mapping[str, Number]) -> dict[str, Number]:
+    """Numbers of ours that equal the printed ones, pooled and as means of the folds; version 1's are far off."""
+    changed = dict(numbers)
+    for place in verdicts.places():
+        for averaging in AVERAGINGS:
+            key = place.averaged(averaging)
+            changed[key] = replace(numbers[key], value=numbers[place.printed].value)
+    for key in [key for key in numbers if key.startswith("table2.tranet.")]:
+        changed[key] = replace(numbers[key], value=numbers[f"published.table2.tranet.{key.split('.')[-1]}"].value)
+    version1 = {key: replace(one, value=0.0) for key, one in numbers.items() if key.startswith("table1.tranet_v1")}
+    return changed | version1
+
+
+def moved(numbers: Mapping[str, Number], key: str, off: float) -> dict[str, Number]:
+    """The numbers with one of them so many points off; with `*` in its key, in both averagings."""
+    keys = [key.replace("*", averaging) for averaging in AVERAGINGS]
+    return {**numbers, **{one: replace(numbers[one], value=numbers[one].number + off) for one in keys}}

@@ -4,7 +4,7 @@ import torch
 from pictures import SIZE, TINY, PaintedStore
 from torch import nn
 
-from traunet.attention import attended, grad_cam, moved_pixels, share_inside, spatial_attention
+from traunet.attention import attended, grad_cam, moved_pixels, settle, share_inside, spatial_attention
 from traunet.config import VARIANTS
 from traunet.facs import REGION_AUS
 from traunet.model.tranet import build
@@ -84,6 +84,49 @@ def test_asking_leaves_the_network_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert not any(part._forward_hooks for part in net.modules())
+
+
+def settled(variant: str) -> tuple[nn.Module, dict[str, list[torch.Tensor]]]:
+    """A network settled on two batches, and what entered its BatchNorms meanwhile."""
+    net = network(variant)
+    entered = {name: [] for name, part in net.named_modules() if isinstance(part, nn.BatchNorm2d)}
+
+    def noting(note: list[torch.Tensor]):
+        return lambda part, args: note.append(args[0].clone())
+
+    for name, note in entered.items():
+        net.get_submodule(name).register_forward_pre_hook(noting(note))
+    assert settle(net.train(), [IMAGES[::2], IMAGES[1::2]]) is net
+    return net, entered
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_what_was_drawn_takes_the_mean_of_the_batches_statistics_and_the_trunk_keeps_its_own(variant):
+    before, (net, entered) = network(variant).state_dict(), settled(variant)
+    for name, batches in entered.items():
+        norm = net.get_submodule(name)
+        if name.startswith("trunk."):
+            mean, spread = before[f"{name}.running_mean"], before[f"{name}.running_var"]
+        else:
+            mean = torch.stack([seen.mean((0, 2, 3)) for seen in batches]).mean(0)
+            spread = torch.stack([seen.transpose(0, 1).flatten(1).var(1) for seen in batches]).mean(0)
+        assert torch.allclose(norm.running_mean, mean, atol=1e-5)  # pyright: ignore
+        assert torch.allclose(norm.running_var, spread, rtol=1e-4, atol=1e-6)  # pyright: ignore
+        assert norm.momentum == nn.BatchNorm2d(1).momentum
+    assert variant == "senet" or any(not name.startswith("trunk.") for name in entered)
+
+
+def test_settling_changes_no_weight_leaves_no_gradient_and_forgets_what_was_before():
+    net, before = settled("tranet")[0], network().state_dict()
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    after = {name: value.clone() for name, value in net.state_dict().items()}
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.endswith(statistics) and not name.startswith("trunk.") for name in changed)
+    assert not any(part.training for part in net.modules())
+    assert all(parameter.grad is None for parameter in net.parameters())
+    settle(net, [IMAGES[::2], IMAGES[1::2]])
+    assert all(torch.equal(value, after[name]) for name, value in net.state_dict().items())
 
 
 def test_no_images_have_no_maps():

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from traunet import report
 from traunet.config import FOLDS, VARIANTS
 from traunet.facs import AUS
-from traunet.scoring import results
+from traunet.scoring import order, published, results
 from traunet.scoring.published import SCORES
 from traunet.scoring.results import Number
 from traunet.scoring.scores import score_runs
@@ -156,12 +156,12 @@ def test_chance_is_averaged_over_the_aus_that_have_a_score():
 
 
 def test_the_order_agrees_with_itself_and_not_with_its_reverse():
-    printed = report.published.table2()
+    printed = published.table2()
     cells = printed[list(AUS)].mean(axis=1)  # one printed average is not that of its row
     ours = printed.assign(source="ours", averaging="pooled", Avg=cells)
-    assert report.order_agreement(pd.concat([printed, ours])) == pytest.approx(1)
-    assert report.order_agreement(pd.concat([printed, ours.assign(Avg=-ours["Avg"])])) == pytest.approx(-1)
-    assert np.isnan(report.order_agreement(pd.concat([printed, ours.assign(Avg=0.0)])))
+    assert order.agreement(pd.concat([printed, ours])) == pytest.approx(1)
+    assert order.agreement(pd.concat([printed, ours.assign(Avg=-ours["Avg"])])) == pytest.approx(-1)
+    assert np.isnan(order.agreement(pd.concat([printed, ours.assign(Avg=0.0)])))
 
 
 def test_the_report_is_a_function_of_its_runs(folder, tmp_path):

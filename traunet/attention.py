@@ -1,6 +1,6 @@
 """What a network looks at: Grad-CAM, its own spatial attention, and how much falls on the right muscles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -25,6 +25,12 @@ def grad_cam(
 
     Each map is scaled to a maximum of 1 of its own, so that maps say where and not how much; where nothing speaks
     for the AU, a map is 0 throughout. `layer` overrides the place, which is otherwise `attended(net, au, stage)`.
+
+    Decision: a channel's weight is the mean of its gradient over all places of the map, also of rows that the hard
+    mask has emptied: so Selvaraju et al. (2017) define Grad-CAM, and so the package computes it. The other reading
+    takes the mean over the live rows alone. That matters: on networks of the profile `smoke`, measured
+    once, maps of the two readings correlate by 0.51 to 0.94, mean of an AU (single maps also not at all), and the
+    share on the moved pixels differs by up to six points.
     """
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -52,6 +58,28 @@ def attended(net: nn.Module, au: str, stage: int = 0) -> nn.Module:
     region = next(region for region, aus in REGION_AUS.items() if au in aus)
     branch = net.branches[region] if region in net.branches else net.branches["face"]  # pyright: ignore
     return branch.cbams[stage] if len(branch.cbams) else net.trunk.layer4  # pyright: ignore
+
+
+@torch.no_grad()
+def settle(net: nn.Module, batches: Iterable[np.ndarray]) -> nn.Module:
+    """Give what was drawn the statistics of pictures, uint8 (N, H, W, 3) a batch; return the net, in evaluation.
+
+    The BatchNorms of decoder and branches start with mean 0 and variance 1, which no picture has, and which the
+    first batches of a training put right. Here they take the mean over these batches of what each of them has. The
+    trunk keeps the statistics that it came with, and all weights stay.
+    """
+    norms = {name: part for name, part in net.named_modules() if isinstance(part, nn.BatchNorm2d)}
+    fresh = [norm for name, norm in norms.items() if not name.startswith("trunk.")]
+    momenta = [norm.momentum for norm in fresh]
+    net.eval()
+    for norm in fresh:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # a mean of all batches
+    for images in batches:
+        net(_batch(images).to(next(net.parameters()).device))
+    for norm, momentum in zip(fresh, momenta, strict=True):
+        norm.momentum = momentum
+    return net.eval()
 
 
 @torch.inference_mode()

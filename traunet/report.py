@@ -1,6 +1,5 @@
 """From scores to the paper's two tables, ours beside the printed ones, and every number that prose may quote."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 from traunet import metrics
 from traunet.config import FOLDS
 from traunet.facs import AUS
-from traunet.scoring import claims, published, results, verdicts
+from traunet.scoring import claims, order, published, results, verdicts
 from traunet.scoring.results import Number, cells, select
 from traunet.scoring.scores import ScoredRun, VariantScores, score_runs
 
@@ -156,21 +155,6 @@ def make_tables(scores: Mapping[str, VariantScores], seed: int = 0) -> dict[str,
     }
 
 
-def order_agreement(table: pd.DataFrame) -> float:
-    """Spearman's rank correlation of the averages of Table 2's variants, printed against ours pooled.
-
-    The printed rows are ranked by their own means: one printed average is not that of its row, so that whoever
-    reproduced all cells would not have the order of the averages. NaN with fewer than three variants, or if all of
-    them score the same.
-    """
-    printed = select(table, source="paper").set_index("variant")[list(AUS)].mean(axis=1)
-    ours = select(table, source="ours", averaging="pooled").set_index("variant")["Avg"]
-    ranks = pd.concat([printed, ours], axis=1, join="inner").rank().to_numpy()
-    if len(ranks) < 3 or (np.ptp(ranks, axis=0) == 0).any():
-        return math.nan
-    return float(np.corrcoef(ranks.T)[0, 1])
-
-
 def _printed(made: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     return {
         **cells(select(made["table1"], source="paper"), "published.table1", ("method", "metric")),
@@ -195,6 +179,13 @@ def _to_full(made: Mapping[str, pd.DataFrame], variant: str) -> dict[str, float]
 def _full(made: Mapping[str, pd.DataFrame], scores: VariantScores) -> dict[str, float]:
     ours = cells(select(made["table1"], source="ours"), "table1", ("method", "metric", "averaging"))
     return {**ours, "summary.above_chance": scores.above_chance()}
+
+
+def _version1(scores: VariantScores) -> dict[str, float]:
+    """What version 1 would have in Table 1, where the paper prints one row for both versions."""
+    ways = [(metric, averaging) for metric in metrics.METRICS for averaging in metrics.AVERAGINGS]
+    rows = [_row({"metric": metric, "averaging": how}, scores.score(metric, how)) for metric, how in ways]
+    return cells(pd.DataFrame(rows), f"table1.{verdicts.VERSION1}", ("metric", "averaging"))
 
 
 def _facts(scores: VariantScores, threshold: int) -> dict[str, float]:
@@ -222,13 +213,16 @@ def make_numbers(
         full = scores[FULL]
         groups += [(_full(made, full), (full,))]
         groups += [(_to_full(made, score.variant), (score, full)) for score in scores.values()]
+    if verdicts.VERSION1 in scores:
+        first = scores[verdicts.VERSION1]
+        groups += [(_version1(first), (first,))]
     groups += [
         (cells(made["halves"], "halves", ("bound",)), [scores[name] for name in HALVES if name in scores]),
         (cells(made["chance"], "chance", ("metric", "averaging")), (reference,)),
         (_facts(reference, threshold), (reference,)),
     ]
     if set(published.table2()["variant"]) <= set(scores):
-        groups += [({"summary.order_agreement": order_agreement(made["table2"])}, tuple(scores.values()))]
+        groups += [(order.summary(made["table2"]), tuple(scores.values()))]
     found = {key: Number(value, (), "DISFA", "published") for key, value in _printed(made).items()}
     for values, behind in groups:
         found |= _from_runs(values, behind, profile, dataset)

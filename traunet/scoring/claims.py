@@ -4,7 +4,6 @@
 `results.json` are to be shown. Here stands only how each is judged.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,9 +13,9 @@ import pandas as pd
 from traunet import metrics
 from traunet.facs import AUS
 from traunet.model import readings
-from traunet.scoring import published
+from traunet.scoring import order, published
 from traunet.scoring.results import Number
-from traunet.scoring.verdicts import MISSED, OTHER, REPRODUCED, UNDECIDED, tolerance, within
+from traunet.scoring.verdicts import FULL, MISSED, OTHER, REPRODUCED, UNDECIDED, Place, said, tolerance, within
 
 HOLDS, FAILS = "holds", "does not hold"
 PRINTED, TRAINING = "printed", "training"
@@ -41,6 +40,7 @@ def from_print() -> dict[str, float]:
     follows = pd.concat([published.audit_averages(table.reset_index()), _variants()])["follows"]
     return {
         **found,
+        f"{PREFIX}.pairs": len(order.pairs()),
         f"{PREFIX}.averages.wrong": follows.tolist().count(False),
         f"{PREFIX}.averages.rows": len(follows),
         f"{PREFIX}.negatives": _negatives(table.loc["f1"], table.loc["accuracy"]),
@@ -80,11 +80,9 @@ def _loses(variant: str) -> Check:
 
 
 def _as_printed(metric: str) -> Check:
-    ours, printed = f"table1.tranet.{metric}.pooled.Avg", f"published.table1.tranet.{metric}.Avg"
-
     def check(values: Values) -> bool | None:
-        off = values[ours] - values[printed]
-        return None if math.isnan(off) else within(off, tolerance(metric, "Avg"))
+        verdicts = said(Place(1, metric, FULL, "Avg"), values)
+        return True if verdicts == {REPRODUCED} else False if verdicts == {MISSED} else None
 
     return check
 
@@ -117,11 +115,6 @@ def _gains_as_said(values: Values) -> bool:
     return round(values[f"{PREFIX}.gain.AU1"]) == 9 and round(values[f"{PREFIX}.gain.AU2"], 1) == 28.7
 
 
-def _in_order(values: Values) -> bool | None:
-    agreement = values["summary.order_agreement"]
-    return None if math.isnan(agreement) else math.isclose(agreement, 1)
-
-
 def _our_size(values: Values) -> bool | None:
     """Whether version 1 as read here has the printed size; if only other readings come near, nobody can tell."""
     return True if 1 in readings.TAKEN.near else None if values[f"{READ}.near"] else False
@@ -137,7 +130,7 @@ CHECKS: dict[str, Check] = {
     "equal_halves": _halves_alike,
     "no_residual": _loses("tranet_residual"),
     "lower_face": _close_on_the_lower_face,
-    "order": _in_order,
+    "order": order.stands,
     "highest_f1": lambda values: all(_ahead(values, "f1", au) > 0 for au in ("AU1", "AU2", "AU4")),
     "gains": _gains_as_said,
     "close_au4": lambda values: within(_ahead(values, "f1", "AU4"), tolerance("f1", "AU")),
@@ -177,5 +170,5 @@ def _verdict(claim: str, rests_on: str, trainings: Sequence[Values], papers: boo
     if rests_on == TRAINING and not papers:
         return OTHER
     yes, no = (REPRODUCED, MISSED) if rests_on == TRAINING else (HOLDS, FAILS)
-    said = {CHECKS[claim](values) for values in trainings}
-    return yes if said == {True} else no if said == {False} else UNDECIDED
+    found = {CHECKS[claim](values) for values in trainings}
+    return yes if found == {True} else no if found == {False} else UNDECIDED
