@@ -87,11 +87,12 @@ def test_a_folder_that_was_unpacked_into_one_of_its_own_name_is_told(root, name)
         find_folders(root)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_a_tree_that_lies_deeper_is_pointed_to(root, depth):
-    above = root.parents[depth - 1] if depth == 1 else root.parent.rename(root.parents[1] / "lab").parent
-    with pytest.raises(FileNotFoundError, match=r"no folder Videos_LeftCamera or .*; it seems to be .*DISFA"):
-        find_folders(above)
+@pytest.mark.parametrize("deeper", ["", "DISFA/"])
+def test_a_tree_that_lies_deeper_is_pointed_to(root, tmp_path, deeper):
+    (tmp_path / "lab" / deeper).mkdir(parents=True)
+    root.rename(tmp_path / "lab" / deeper / "data")
+    with pytest.raises(FileNotFoundError, match=rf"no folder Videos_LeftC.*; it seems to be .*/lab/{deeper}data$"):
+        find_folders(tmp_path / "lab")
 
 
 @pytest.mark.parametrize("name", ["Landmark_Points.zip", "landmark_points.rar", "Landmark_Points.tar.gz"])
