@@ -147,7 +147,7 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
 
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    odd = "odd: no GPU here: on cores alone the paper's 24 trainings take weeks to months"
+    odd = "odd: no GPU here: on a few cores the paper's 24 trainings take weeks to months"
     assert odd in remarks(whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root)))
     assert odd not in remarks(whole_report(Workspace(SMOKE, tmp_path / "build")))
 

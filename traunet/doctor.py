@@ -65,7 +65,7 @@ def _machine(workspace: Workspace) -> Iterator[str]:
         yield f"missing: {why}"
     elif workspace.disfa and gpu == "none":
         yield (
-            "odd: no GPU here: on cores alone the paper's 24 trainings take weeks to months; take a machine with "
+            "odd: no GPU here: on a few cores the paper's 24 trainings take weeks to months; take a machine with "
             "one, or a cluster (book/machines.md), whose login nodes need none"
         )
     yield f"disk: {shutil.disk_usage(where).free / 1e9:.0f} GB free"
