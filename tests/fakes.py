@@ -1,7 +1,7 @@
 """Runs without training: made-up answers to made-up labels, three folds a variant."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from traunet.metrics import AVERAGINGS
 from traunet.scoring import verdicts
 from traunet.scoring.results import Number
 
+DATASET = "synthetic DISFA"
+
 
 @dataclass(frozen=True)
 class FakeRun:
@@ -20,6 +22,7 @@ class FakeRun:
     fold: int
     predictions: pd.DataFrame
     code: str = "c0de"
+    provenance: Mapping[str, str] = field(default_factory=lambda: {"dataset": DATASET})
 
 
 def fake_predictions(fold: int, skill: float, subjects: int = 3, frames: int = 40) -> pd.DataFrame:

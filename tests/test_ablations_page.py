@@ -4,11 +4,12 @@ import io
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
-from fakes import fake_runs
+from fakes import DATASET, fake_runs
 from IPython.core.interactiveshell import InteractiveShell
 
 from traunet import report
@@ -23,8 +24,9 @@ TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 def shown(folder, *cells) -> list[Any]:
     """What these cells of the page show, with the results of a folder; None for a figure."""
     text = {cell["id"]: "".join(cell["source"]) for cell in PAGE["cells"]}
-    setup = text["setup"].replace("ws.results()", f"__import__('pathlib').Path({str(folder)!r})")
-    shell: Any = InteractiveShell(user_ns={"profile": "smoke"})
+    made = SimpleNamespace(results=lambda: folder, runs=fake_runs, dataset=DATASET)  # nothing is trained for a test
+    setup = text["setup"].replace("Workspace.of(profile)", "made")
+    shell: Any = InteractiveShell(user_ns={"profile": "smoke", "made": made})
     results = [shell.run_cell(source) for source in (setup, *(text[cell] for cell in cells))]
     for result in results:
         result.raise_error()
@@ -42,7 +44,7 @@ def exchanged(*pair):
 
 
 def write(out, *others):
-    return report.write(fake_runs(), out, profile="smoke", dataset="synthetic DISFA", others=others)
+    return report.write(fake_runs(), out, profile="smoke", dataset=DATASET, others=others)
 
 
 def test_from_one_seed_the_page_says_that_chance_is_not_known(tmp_path):
@@ -80,10 +82,9 @@ def test_where_one_network_has_no_score_of_an_au_every_difference_is_of_the_othe
         run.predictions.loc[ninth, "intensity"] = 0
         alarm = (run.predictions["frame"] == 1) & (run.variant == "senet")
         run.predictions.loc[ninth, "probability"] = 0.9 * alarm[ninth]
-    folder = report.write(runs, tmp_path / "results", profile="smoke", dataset="synthetic DISFA")
-    cells = [cell["id"] for cell in PAGE["cells"] if cell["cell_type"] == "code"][
-        2:
-    ]  # behind parameters and setup
+    folder = report.write(runs, tmp_path / "results", profile="smoke", dataset=DATASET)
+    cells = [cell["id"] for cell in PAGE["cells"] if cell["cell_type"] == "code"]
+    cells = cells[cells.index("setup") + 1 :]
     table = dict(zip(cells, shown(folder, *cells), strict=True))["tab-seeds"]
     scores: Any = pd.read_csv(folder / "seeds.csv").set_index("variant")[list(AUS)]
     assert scores["AU9"].dropna().to_dict() == {"senet": 0}
