@@ -24,7 +24,9 @@ TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 def shown(folder, *cells) -> list[Any]:
     """What these cells of the page show, with the results of a folder; None for a figure."""
     text = {cell["id"]: "".join(cell["source"]) for cell in PAGE["cells"]}
-    made = SimpleNamespace(results=lambda: folder, runs=fake_runs, dataset=DATASET)  # nothing is trained for a test
+    made = SimpleNamespace(
+        results=lambda: folder, runs=fake_runs, dataset=DATASET
+    )  # nothing is trained for a test
     setup = text["setup"].replace("Workspace.of(profile)", "made")
     shell: Any = InteractiveShell(user_ns={"profile": "smoke", "made": made})
     results = [shell.run_cell(source) for source in (setup, *(text[cell] for cell in cells))]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,19 @@ def test_a_rate_is_judged_by_its_ratio_and_a_size_by_itself():
     assert LARGE.holds
     assert not Figure("the store", 3.1, "GB", "raw pixels", 19.0, at_most=3.0, of_ratio=False).holds
     assert Figure("a time", 1.0, "s", "another", 2.0).holds is None
+
+
+def test_each_figure_is_told_as_it_comes(tmp_path, capsys):
+    told = []
+
+    def measure(_) -> Iterator[Figure]:
+        for figure in (FAST, LARGE):
+            yield figure
+            told.append(capsys.readouterr().err.splitlines()[-1])
+
+    benchmark(tmp_path / "bench.json", {"one": measure})
+    assert told[0] == "bench: preparing: 80 frames/s; beside decoding: 0.8; bar met"
+    assert told[1].startswith("bench: the store: 2.5 GB; beside raw pixels: ")
 
 
 def test_all_figures_and_the_machine_are_written_and_no_scratch_is_left(tmp_path):

@@ -57,7 +57,9 @@ def test_a_tree_is_prepared_into_a_store_of_ones_own(tmp_path, capsys):
 def test_the_seed_of_a_training_is_not_taken_for_a_number_of_seeds(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--variant", "tranet", "--fold", "1", "--seed", "1"])
-    assert "unrecognized arguments: --seed 1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "unrecognized arguments: --seed 1" in told
+    assert told.startswith("usage: traunet train ")  # and of no other command
 
 
 def test_a_network_is_trained_again_from_another_seed(monkeypatch, tmp_path):

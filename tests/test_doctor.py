@@ -10,7 +10,8 @@ import trees
 from test_checkup import remarks
 
 from traunet import doctor
-from traunet.config import PROFILES, SMOKE
+from traunet.cli import main
+from traunet.config import PAPER, PROFILES, SMOKE
 from traunet.data.store import AlignedStore
 from traunet.doctor import examine, verdict
 from traunet.machines import cores
@@ -33,22 +34,41 @@ def whole_report(workspace: Workspace) -> list[str]:
 
 
 def test_the_remarks_stand_together_at_the_end_and_the_last_line_judges(root, tmp_path):
-    lines = whole_report(Workspace(PROFILES["paper"], tmp_path / "build", disfa=root))
+    lines = whole_report(Workspace(PAPER, tmp_path / "build", disfa=root))
     assert lines[-1].startswith("not fit for make book PROFILE=paper: ")
     end = lines.index("", len(lines) - 1 - sum(line.startswith(("odd:", "missing:")) for line in lines) - 1)
     assert all(line.startswith(("odd:", "missing:")) for line in lines[end + 1 : -1])
     assert "missing: profile 'paper' needs the trunk's weights" in remarks(lines)
 
 
-def test_with_a_data_set_the_weights_are_judged_by_the_papers_network(root, tmp_path):
-    """Whatever profile is named: with DISFA, the verdict is about the paper's."""
+def test_the_profile_that_is_named_is_judged_with_a_data_set_too(root, tmp_path):
     save_trunk(tmp_path / "small.pt", SENet(SMOKE.model).state_dict(), Normalisation())
-    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root, weights=tmp_path / "small.pt"))
-    assert f"missing: {tmp_path / 'small.pt'}: does not fit this trunk" in remarks(lines)
-    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root))
-    assert "weights: not given; profile paper needs them" in lines
-    sound = verdict(Workspace(SMOKE, tmp_path / "build", disfa=root), [])
-    assert sound == "fit for make book PROFILE=paper, which needs WEIGHTS=file too"
+    given = {"root": tmp_path / "build", "disfa": root, "weights": tmp_path / "small.pt"}
+    misfit = f"missing: {tmp_path / 'small.pt'}: does not fit this trunk"
+    assert misfit in remarks(whole_report(Workspace(PAPER, **given)))
+    lines = whole_report(Workspace(SMOKE, **given))
+    assert misfit not in remarks(lines)
+    assert "smoke: store not made yet" in lines
+    assert "PROFILE=smoke" in lines[-1]
+    assert verdict(Workspace(SMOKE), []) == "fit for make book PROFILE=smoke"
+
+
+def test_missing_weights_are_missing_once(root, tmp_path):
+    lines = whole_report(Workspace(PAPER, tmp_path / "build", disfa=root))
+    assert "weights: not given" in lines
+    assert sum("needs the trunk's weights" in line for line in lines) == 1
+    assert lines[-1].startswith("not fit for make book PROFILE=paper: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "judged"),
+    [([], "demo"), (["--disfa", "d"], "paper"), (["--disfa", "d", "--profile", "smoke"], "smoke")],
+)
+def test_where_no_profile_is_named_a_data_set_is_for_the_papers(options, judged, monkeypatch):
+    seen: list[Workspace] = []
+    monkeypatch.setattr(doctor, "examine", lambda workspace: seen.append(workspace) or iter(["fit"]))
+    assert main(["doctor", *options]) == 0
+    assert [workspace.profile.name for workspace in seen] == [judged]
 
 
 def test_without_a_data_set_the_profile_is_judged_and_the_cores_are_those_granted(tmp_path, monkeypatch):
@@ -75,7 +95,7 @@ def test_senet_50s_weights_are_said_to_want_the_papers_profile(tmp_path, monkeyp
     given = {"root": tmp_path / "build", "weights": tmp_path / "senet50_ft_weight.pkl"}
     lines = list(doctor._weights(Workspace(PROFILES["demo"], **given)))
     assert lines[-1].startswith(f"missing: {given['weights']}: SENet-50's weights, ")
-    lines = list(doctor._weights(Workspace(PROFILES["demo"], disfa=tmp_path, **given)))  # judged by the paper's
+    lines = list(doctor._weights(Workspace(PAPER, **given)))
     assert lines[-1].endswith("entries fit, 0 missing")
 
 
@@ -148,12 +168,5 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     odd = "odd: no GPU here: on a few cores the paper's 24 trainings take weeks to months"
-    assert odd in remarks(whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root)))
+    assert odd in remarks(whole_report(Workspace(PAPER, tmp_path / "build", disfa=root)))
     assert odd not in remarks(whole_report(Workspace(SMOKE, tmp_path / "build")))
-
-
-def test_with_a_data_set_and_weights_the_stages_are_those_of_the_papers_book(root, tmp_path):
-    (tmp_path / "weights.pth").touch()
-    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root, weights=tmp_path / "weights.pth"))
-    assert "paper: store not made yet" in lines
-    assert not any(line.startswith("smoke:") for line in lines)

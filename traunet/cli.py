@@ -34,7 +34,9 @@ class Made:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what the user can mend is one line on standard error, and a 2."""
-    given, started = parser().parse_args(arguments), time.perf_counter()
+    (given, unknown), started = parser().parse_known_args(arguments), time.perf_counter()
+    if unknown:
+        given.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of this command
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -92,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable, text: str, parents: Sequence[argparse.ArgumentParser] = workspace):
         added = commands.add_parser(name, help=text, description=text, parents=parents, allow_abbrev=False)
-        added.set_defaults(command=command)
+        added.set_defaults(command=command, parser=added)
         return added
 
     synth = add("synth", _synth, "write a synthetic DISFA tree")
@@ -124,7 +126,8 @@ def parser() -> argparse.ArgumentParser:
         "--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours"
     )
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
-    add("doctor", _doctor, "what is here, what is missing, what is odd")
+    judged = "(default: paper with a DISFA, else demo)"
+    add("doctor", _doctor, "what is here, what is missing, what is odd", [_of_a_workspace(None, judged)])
     bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
     bench.add_argument("--full", action="store_true", help="all 27 videos instead of two (an hour and a half)")
     bench.add_argument("--out", type=Path, help="(default: bench.json in the build folder)")
@@ -147,9 +150,9 @@ def _number(text: str, least: int = 0) -> int:
     return int(text)
 
 
-def _of_a_workspace() -> argparse.ArgumentParser:
+def _of_a_workspace(profile: str | None = "demo", note: str = "(default: demo)") -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--profile", default="demo", metavar="P", help=", ".join(PROFILES))
+    shared.add_argument("--profile", default=profile, metavar="P", help=f"{', '.join(PROFILES)} {note}")
     shared.add_argument("--disfa", type=Path, metavar="DIR", help="DISFA's top folder (default: a synthetic one)")
     shared.add_argument(
         "--weights", type=Path, metavar="FILE", help="the trunk's weights (default: train small ones)"
@@ -300,6 +303,8 @@ def _bench(given: argparse.Namespace) -> Made:
 def _doctor(given: argparse.Namespace) -> None:
     from traunet.doctor import examine
 
+    if not given.profile:
+        given.profile = "paper" if Workspace.of("paper", given.disfa).disfa else "demo"
     line = ""
     for line in examine(_workspace(given)):
         print(line.encode(errors="backslashreplace").decode())  # a name on a disk need not be UTF-8

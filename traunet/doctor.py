@@ -6,10 +6,9 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from traunet.config import FOLDS, PAPER, VARIANTS
+from traunet.config import FOLDS, VARIANTS
 from traunet.machines import cores
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import file_sha256
@@ -44,13 +43,12 @@ def examine(workspace: Workspace) -> Iterator[str]:
 
 
 def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
-    """Whether the book can be made: with a DISFA, the paper's; else that of the chosen profile."""
+    """Whether the profile's book can be made."""
     missing, odd = (sum(line.startswith(kind) for line in remarks) for kind in REMARKS)
-    name = "paper" if workspace.disfa else workspace.profile.name
+    book = f"make book PROFILE={workspace.profile.name}"
     if missing:
-        return f"not fit for make book PROFILE={name}: {missing} missing, {odd} odd"
-    lacking = ", which needs WEIGHTS=file too" if workspace.disfa and not workspace.weights else ""
-    return f"fit for make book PROFILE={name}{lacking}" + (f", but {odd} odd: look at them first" if odd else "")
+        return f"not fit for {book}: {missing} missing, {odd} odd"
+    return f"fit for {book}" + (f", but {odd} odd: look at them first" if odd else "")
 
 
 def _machine(workspace: Workspace) -> Iterator[str]:
@@ -63,7 +61,7 @@ def _machine(workspace: Workspace) -> Iterator[str]:
     yield f"machine: {platform.system()} {platform.machine()}, {cores.available()} cores to use, GPU: {gpu}"
     if why := unused_gpu():
         yield f"missing: {why}"
-    elif workspace.disfa and gpu == "none":
+    elif workspace.profile.name == "paper" and gpu == "none":
         yield (
             "odd: no GPU here: on a few cores the paper's 24 trainings take weeks to months; take a machine with "
             "one, or a cluster (book/machines.md), whose login nodes need none"
@@ -101,7 +99,8 @@ def _version(name: str) -> str:
 
 def _disfa(workspace: Workspace) -> Iterator[str]:
     if not workspace.disfa:
-        yield "DISFA: not given; a synthetic one is rendered (data/README.md says how to get the real one)"
+        ours = "" if workspace.profile.name == "paper" else "; a synthetic one is rendered"
+        yield f"DISFA: not given{ours} (data/README.md says how to get the real one)"
         return
     from traunet.checkup.tree import examine_tree
 
@@ -112,8 +111,8 @@ def _disfa(workspace: Workspace) -> Iterator[str]:
 
 def _weights(workspace: Workspace) -> Iterator[str]:
     if not workspace.weights:
-        small = "a small trunk is trained on other synthetic heads"
-        yield f"weights: not given; {'profile paper needs them' if workspace.disfa else small}"
+        small = "; a small trunk is trained on other synthetic heads" if workspace.profile.trunk else ""
+        yield f"weights: not given{small}"
         return
     import torch
 
@@ -128,8 +127,7 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     yield f"weights: {workspace.weights}, SHA-256 {file_sha256(workspace.weights)}"
     yield f"weights: {read}"
     with torch.device("meta"):
-        profile = PAPER if workspace.disfa else workspace.profile
-        fit = fit_of(SENet(profile.model), read.state)
+        fit = fit_of(SENet(workspace.profile.model), read.state)
     yield f"weights: {fit}" if fit.whole else f"missing: {workspace.weights}: {misfit(fit, read.state)}"
 
 
@@ -147,8 +145,6 @@ def _names(workspace: Workspace, keys: dict[str, str]) -> Iterator[str]:
 
 
 def _stages(workspace: Workspace) -> Iterator[str]:
-    if workspace.disfa and workspace.weights:  # of the book that the verdict is on
-        workspace = replace(workspace, profile=PAPER)
     try:
         keys = workspace.keys
     except (ValueError, OSError) as error:

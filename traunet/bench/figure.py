@@ -1,7 +1,7 @@
 """One measured figure, always beside another of the same run: machines are noisy, ratios less so."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,9 +38,13 @@ class Figure:
             return bool(judged >= self.at_least)  # NumPy's own truth is none that JSON knows
         return None if self.at_most is None else bool(judged <= self.at_most)
 
+    def __str__(self) -> str:
+        met = {None: "", True: "; bar met", False: "; bar missed"}[self.holds]
+        return f"{self.what}: {self.value:.4g} {self.unit}; beside {self.against}: {self.ratio:.3g}{met}"
+
     def row(self) -> dict[str, Any]:
         """For JSON and for the table of the book."""
         return {**asdict(self), "ratio": self.ratio, "holds": self.holds}
 
 
-Measurement = Callable[..., list[Figure]]
+Measurement = Callable[..., Iterable[Figure]]

@@ -55,7 +55,7 @@ def measure(
     codecs: tuple[str, ...] = tuple(CODECS),
     full: bool = False,
     heads: list[Head] | None = None,
-) -> list[Figure]:
+) -> Iterator[Figure]:
     """Prepare trees of these codecs, the first also at a quarter and half of its length; in some 9 minutes.
 
     The first is what a synthetic tree is made of; DISFA's own is not known here. Videos are as long as DISFA's: in
@@ -66,15 +66,14 @@ def measure(
     if full:
         subjects = len(OFFICIAL_SUBJECTS)
     heads = heads or _rendered(shape)
-    config, figures = AlignConfig(size=size), []
+    config = AlignConfig(size=size)
     for number, codec in enumerate(codecs):
         tree = loop_tree(scratch / "tree", heads, frames, subjects, codec)
         rates = [_compare(tree, config, scratch / "store") for _ in range(rounds)]
-        figures += _rate_figures(codec, rates, len(tree.frames))
+        yield from _rate_figures(codec, rates, len(tree.frames))
         if number == 0:
-            figures += _growth_figures(heads, tree, codec, config, scratch)
+            yield from _growth_figures(heads, tree, codec, config, scratch)
         shutil.rmtree(tree.root)
-    return figures
 
 
 def _rendered(shape: tuple[int, int]) -> list[Head]:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,17 +18,25 @@ from traunet.records.provenance import NUMERIC_PACKAGES, versions
 def benchmark(out: Path, measurements: Mapping[str, Measurement], **options: Any) -> dict[str, list[Figure]]:
     """Take each measurement in a scratch folder beside `out`, and write what came of all of them to `out`.
 
-    The file appears whole, when the last is done. It says on what machine, and names neither it nor its user.
+    Each figure is told on standard error as it comes. The file appears whole, when the last is done. It says on what machine, and names neither it nor its user.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    taken, seconds = {}, {}
+    taken: dict[str, list[Figure]] = {}
+    seconds: dict[str, float] = {}
     for part, measure in measurements.items():
-        started = time.perf_counter()
+        started, taken[part] = time.perf_counter(), []
+        _say(f"measuring: {part}")
         with tempfile.TemporaryDirectory(prefix=".bench-", dir=out.parent) as scratch:
-            taken[part] = measure(Path(scratch), **options.get(part, {}))
+            for figure in measure(Path(scratch), **options.get(part, {})):
+                _say(str(figure))
+                taken[part].append(figure)
         seconds[part] = round(time.perf_counter() - started, 1)
     _write(out, {"machine": machine(), "seconds": seconds, "figures": _rows(taken)})
     return taken
+
+
+def _say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
 def machine() -> dict[str, Any]:
