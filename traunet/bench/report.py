@@ -18,7 +18,8 @@ from traunet.records.provenance import NUMERIC_PACKAGES, versions
 def benchmark(out: Path, measurements: Mapping[str, Measurement], **options: Any) -> dict[str, list[Figure]]:
     """Take each measurement in a scratch folder beside `out`, and write what came of all of them to `out`.
 
-    Each figure is told on standard error as it comes. The file appears whole, when the last is done. It says on what machine, and names neither it nor its user.
+    Each figure is told on standard error as it comes. The file appears whole, when the last is done. It says on
+    what machine, and names neither it nor its user.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     taken: dict[str, list[Figure]] = {}
