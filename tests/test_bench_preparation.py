@@ -29,8 +29,8 @@ def test_a_film_that_repeats_is_as_long_as_asked_for(tmp_path, heads, codec):
 
 
 def test_a_small_tree_gives_every_figure_and_leaves_no_tree(tmp_path, heads):
-    few = {"frames": 24, "subjects": 2, "size": 32}
-    figures = list(measure(tmp_path, **few, rounds=1, heads=heads, codecs=("mjpeg",)))
+    made = measure(tmp_path, frames=24, subjects=2, size=32, rounds=1, heads=heads, codecs=("mjpeg",))
+    figures = list(made)
     assert [figure.unit for figure in figures] == ["frames/s", "frames/s", "ms", "bytes", "bytes"]
     assert all(figure.value > 0 and figure.reference > 0 for figure in figures)
     assert figures[3].memory == figures[3].value
