@@ -4,6 +4,7 @@ import errno
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from traunet.records.keeping import (
     remembered,
     removed,
     replaced,
+    whole,
 )
 
 
@@ -64,6 +66,13 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
     (tmp_path / ".kept.part-dead").mkdir()
     found_or_made(tmp_path / "kept", "a", writing("a"))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
+
+
+def test_what_others_left_is_not_swept_up_whatever_the_folder_is_called(tmp_path):
+    (tmp_path / ".results.part-of-others").mkdir()
+    for name in ("*", "result[s]"):
+        replaced(tmp_path / name, writing("a"))
+    assert (tmp_path / ".results.part-of-others").is_dir()
 
 
 def test_what_cannot_be_swept_up_yet_is_in_nobodys_way(tmp_path, monkeypatch):
@@ -239,3 +248,47 @@ def test_what_a_link_leads_to_is_not_thrown_away_if_it_is_another_s(tmp_path):
     with pytest.raises(FileExistsError, match=r"store: leads to .*photographs, which holds something else; empty"):
         found_or_made(folder, "k", writing("new"))
     assert (elsewhere / "content").read_text() == "of a holiday"
+
+
+def test_what_is_made_anew_each_time_goes_again_to_where_a_link_leads(tmp_path):
+    (tmp_path / "html").symlink_to(tmp_path / "www")
+    for text in ("a", "b"):
+        assert (replaced(tmp_path / "html", writing(text)) / "content").read_text() == text
+    assert (tmp_path / "html").is_symlink()
+
+
+def test_two_links_to_one_place_wait_for_each_other(tmp_path):
+    links, at_work = [tmp_path / name for name in "ab"], []
+
+    def make(folder: Path) -> None:
+        at_work.append(folder)
+        assert len(at_work) == 1
+        writing("whole")(folder)
+        time.sleep(0.2)
+        at_work.clear()
+
+    for link in links:
+        link.symlink_to(tmp_path / "there")
+    with ThreadPoolExecutor(2) as pool:
+        for made in [pool.submit(found_or_made, link, "key", make) for link in links]:
+            assert (made.result() / "content").read_text() == "whole"
+
+
+def test_a_link_to_a_place_that_cannot_be_put_aside_is_refused_at_once(tmp_path, monkeypatch):
+    (tmp_path / "store").symlink_to(tmp_path / "mine")
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "mine")
+    with pytest.raises(
+        OSError, match=r"store: leads to .*mine, beside which nothing can be made; link to a folder"
+    ):
+        found_or_made(tmp_path / "store", "k", writing("new"))
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    file = tmp_path / "file"
+    with whole(file) as part:
+        part.write_text("former")
+    with pytest.raises(UnicodeEncodeError), whole(file) as part:
+        part.write_text("half \udcff")
+    assert file.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [file]

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from disks import another_disk
 from nbformat.v4 import new_code_cell, new_output
 from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project, write_sealed
 
@@ -224,6 +225,17 @@ def test_a_book_made_on_several_cores_is_the_one_made_on_one(tmp_path, monkeypat
         log = (done.folder / "book" / "jupyter-book.log").read_text()
         assert bool(re.search(r"reading sources.* \.\. ", log)) == (count > 1)  # a stretch of pages at a time
     assert made[0] == made[1]
+
+
+def test_the_site_may_lie_on_another_disk_behind_a_link(tmp_path):
+    project, done = finished(tmp_path)
+    (done.folder / "site").mkdir()
+    with another_disk(tmp_path) as disk:
+        (done.folder / "site" / "html").symlink_to(disk / "www")
+        for _ in range(2):  # made, and made anew
+            publish.publish(done, project)
+            assert (disk / "www" / "index.html").is_file()
+            assert (done.folder / "site" / "html").is_symlink()
 
 
 def without_times(file: Path) -> bytes:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from disks import another_disk
 from trees import write_tree
 
 from traunet import runstore
@@ -82,6 +83,18 @@ def test_a_store_is_made_once_and_found_afterwards(tmp_path, disfa):
     assert workspace.dataset == "DISFA, 2 of 27 people"
 
 
+def test_a_store_may_lie_on_another_disk_behind_a_link(tmp_path, disfa):
+    workspace = Workspace(SMOKE, tmp_path / "build", disfa)
+    workspace.folder.mkdir(parents=True)
+    with another_disk(tmp_path) as disk:
+        (workspace.folder / "store").symlink_to(disk / "frames")
+        for size in (64, 32):  # made, and made again
+            assert with_settings(workspace, align=AlignConfig(size=size)).store().size == size
+            assert (workspace.folder / "store").is_symlink()
+            assert (disk / "frames" / "manifest.json").is_file()
+        assert [path.name for path in disk.iterdir() if path.is_dir()] == ["frames"]
+
+
 def test_a_store_aligned_with_other_settings_is_made_again(tmp_path, disfa):
     workspace = Workspace(SMOKE, tmp_path / "build", disfa)
     before = workspace.store()
@@ -123,7 +136,7 @@ def test_a_number_of_seeds_that_is_none_is_refused(seeds, monkeypatch):
 
 def test_no_seed_at_all_is_refused(tmp_path):
     with pytest.raises(ValueError, match="seeds is 0; give 1 or more"):
-        Workspace(SMOKE, tmp_path, seeds=0)
+        Workspace.of("smoke", root=tmp_path, seeds=0)
 
 
 def test_only_the_papers_profile_on_disfa_upon_vggface2_is_the_papers_experiment(tmp_path, disfa):

@@ -23,6 +23,10 @@ PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
 PRETRAINING = "traunet.pretraining"
 WRITING_TREES = "traunet.synth.tree"
 TABLES = "traunet.report"
+# Packages that move the numbers of one stage alone.
+DRAWN_WITH = ("av", "numba", "py-feat", "scipy")
+ALIGNED_WITH = ("av", "scipy", "simplejpeg")
+TOLD_WITH = ("pandas",)
 
 
 def stage_keys(profile: Profile, disfa: Path | None, weights: Path | None, seeds: int) -> dict[str, str]:
@@ -34,7 +38,7 @@ def stage_keys(profile: Profile, disfa: Path | None, weights: Path | None, seeds
     from traunet.runstore import run_inputs
 
     tree = digest(listing(disfa, files_read(disfa)) if disfa else _synthetic(profile.synth))
-    store = digest([tree, canonical_json(profile.align), _library(*PREPARING)])
+    store = digest([tree, canonical_json(profile.align), _library(*PREPARING, also=ALIGNED_WITH)])
     trunk = digest(file_sha256(weights) if weights else _pretrained(profile))
     runs = digest(run_inputs(profile, store, trunk))
     results = digest([runs, seeds, tables_code()])
@@ -43,21 +47,24 @@ def stage_keys(profile: Profile, disfa: Path | None, weights: Path | None, seeds
 
 def _pretrained(profile: Profile) -> list[Any]:
     settings = [canonical_json(part) for part in (profile.align, profile.model, profile.trunk)]
-    return [_synthetic(profile.heads), settings, _library(*PREPARING, PRETRAINING)]
+    return [_synthetic(profile.heads), settings, _library(*PREPARING, PRETRAINING, also=ALIGNED_WITH)]
 
 
 def _synthetic(config: SynthConfig) -> list[Any]:
-    return [canonical_json(config), _library(WRITING_TREES)]
+    return [canonical_json(config), _library(WRITING_TREES, also=DRAWN_WITH)]
 
 
-def _library(*modules: str) -> list[Any]:
-    """What of the library and its packages a result depends on; settings count by value, not by their text."""
-    return [code_hash(*modules), packages()]
+def _library(*modules: str, also: Iterable[str]) -> list[Any]:
+    """What of the library and its packages a result depends on; settings count by value, not by their text.
+
+    `also` are packages beside those on which every number hangs.
+    """
+    return [code_hash(*modules), packages(*also)]
 
 
 def tables_code() -> list[Any]:
     """What the tables depend on beside the runs: how they are computed, and the published ones beside them."""
-    return [*_library(TABLES), published_hash()]
+    return [*_library(TABLES, also=TOLD_WITH), published_hash()]
 
 
 def published_hash(folder: Path = published.FOLDER) -> str:

@@ -21,6 +21,7 @@ from traunet.machines.machine import Machine
 from traunet.model.senet import SENet
 from traunet.model.tranet import Normalise
 from traunet.model.weights import Normalisation, save_trunk
+from traunet.records.keeping import whole
 from traunet.records.provenance import code_hash, versions
 
 # Decision: as usual for face recognition networks; neither the paper nor the weights it uses come with a recipe.
@@ -162,12 +163,8 @@ def _facts(result: Pretrained, store, config, model, normalisation, seconds: flo
 
 def _write(result: Pretrained, trunk: SENet, normalisation: Normalisation, facts: dict) -> None:
     result.path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(result.path.with_suffix(".csv"), result.history.to_csv(index=False))
-    _replace(result.path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
+    with whole(result.path.with_suffix(".csv")) as part:
+        result.history.to_csv(part, index=False)
+    with whole(result.path.with_suffix(".json")) as part:
+        part.write_text(json.dumps(facts, indent=2) + "\n")
     save_trunk(result.path, {name: value.cpu() for name, value in trunk.state_dict().items()}, normalisation)
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)

@@ -9,6 +9,7 @@ import pandas as pd
 from traunet import metrics
 from traunet.config import FOLDS
 from traunet.facs import AUS
+from traunet.records.keeping import whole
 from traunet.scoring import claims, order, published, results, verdicts
 from traunet.scoring.results import Number, cells, select
 from traunet.scoring.scores import ScoredRun, VariantScores, score_runs
@@ -286,8 +287,7 @@ def write(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in made.items():
-        part = out / f".{name}.csv.part"
-        table.to_csv(part, index=False)
-        part.replace(out / f"{name}.csv")
+        with whole(out / f"{name}.csv") as part:
+            table.to_csv(part, index=False)
     results.write(out / "results.json", numbers)
     return out

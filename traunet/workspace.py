@@ -71,7 +71,8 @@ class Workspace:
         # Without links: Snakemake tells files by name, and jobs elsewhere are told this one.
         folder = (_path(root, "TRAUNET_BUILD") or PROJECT / "build").resolve()
         given = _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS")
-        return cls(chosen, folder, *given, seeds or _number("TRAUNET_SEEDS") or 1)
+        times = (_number("TRAUNET_SEEDS") or 1) if seeds is None else seeds
+        return cls(chosen, folder, *given, times)
 
     @property
     def folder(self) -> Path:
@@ -168,7 +169,7 @@ class Workspace:
         from traunet.data.store import AlignedStore
 
         def make(out: Path) -> None:
-            self._align(self.tree(workers), out, workers)
+            self._align(self.tree(workers), self.folder / "store", out, workers)
 
         path = found_or_made(self.folder / "store", self.keys["store"], make)
         return AlignedStore.open(path, self.profile.align)
@@ -183,8 +184,9 @@ class Workspace:
         self.check()
         place, key = self.folder, self.keys["trunk"]
         tree = found_or_made(place / "heads", key, lambda out: self._synthesise_heads(out, workers))
-        path = found_or_made(place / "heads_store", key, lambda out: self._align(tree, out, workers))
-        return AlignedStore.open(path, self.profile.align)
+        store = place / "heads_store"
+        found_or_made(store, key, lambda out: self._align(tree, store, out, workers))
+        return AlignedStore.open(store, self.profile.align)
 
     def trunk(self, machine: "Machine | None" = None) -> Path:
         """The file with the trunk's weights: the one that was given, or one trained on other synthetic heads."""
@@ -254,11 +256,12 @@ class Workspace:
 
         write_tree(out, self.profile.heads, heads(self._trunk.identities), workers=workers)
 
-    def _align(self, tree: Path, out: Path, workers: int | None) -> None:
+    def _align(self, tree: Path, store: Path, out: Path, workers: int | None) -> None:
         from traunet.data.disfa import read_tree
         from traunet.data.preparing import prepare
 
-        unfinished = self.folder / f".{out.name}.unfinished"  # outlives `out`, so that a killed one goes on
+        place = store.resolve()  # a link may lead to another disk
+        unfinished = place.with_name(f".{place.name}.unfinished")  # outlives `out`, so that a killed one goes on
         prepare(read_tree(tree), out, self.profile.align, workers, resume=unfinished)
 
     def _pretrain(self, out: Path, machine: "Machine | None") -> None:

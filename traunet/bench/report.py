@@ -12,6 +12,7 @@ from typing import Any
 
 from traunet.bench.figure import Figure, Measurement
 from traunet.machines import cores
+from traunet.records.keeping import whole
 from traunet.records.provenance import NUMERIC_PACKAGES, versions
 
 
@@ -71,9 +72,8 @@ def _rows(taken: Mapping[str, list[Figure]]) -> list[dict[str, Any]]:
 
 
 def _write(out: Path, content: dict[str, Any]) -> None:
-    part = out.with_name(f".{out.name}.part")
-    part.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(out)
+    with whole(out) as part:
+        part.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag
 
 from traunet.book.chromium import browser, served
-from traunet.records.keeping import replaced
+from traunet.records.keeping import whole
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -90,7 +90,8 @@ def print_book(site: Path, pages: Sequence[str], out: Path, title: str, note: st
         _number(writer, _print_html(chromium, _feet(len(writer.pages), note)))
     writer.add_metadata({"/Title": title})
     writer.compress_identical_objects()
-    replaced(out, lambda new: writer.write(new))
+    with whole(out) as part:
+        writer.write(part)
     return Printed(out, len(writer.pages), len(pages))
 
 

@@ -127,7 +127,7 @@ def build(staged: Path, out: Path, press: jupyterbook.Press) -> Path:
         for place in (staged, os.path.relpath(staged)):
             said = said.replace(f"{place}/", "")
         raise BuildError(f"the book does not build: {said}; correct that, then run: traunet site")
-    (staged / "_build" / "html").rename(out)
+    shutil.move(staged / "_build" / "html", out)  # by name where it can, else by copying, to another disk
     return out
 
 

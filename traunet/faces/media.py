@@ -1,6 +1,5 @@
 """Photographs and videos from anywhere: read as RGB pictures, written whole or not at all."""
 
-import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
 from traunet.data.packets import FORMATS, address
+from traunet.records.keeping import whole
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -146,12 +146,8 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(f"{path}: is a folder; give the name of a file to write")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; make it first")
-    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
-    try:
+    with whole(path) as partial:
         yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

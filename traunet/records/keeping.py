@@ -1,5 +1,6 @@
 """Folders that are kept: found if made from the same inputs, else made, and never half there."""
 
+import glob
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from traunet.machines.locking import alone
 from traunet.records.sealing import broken, seal
 
 KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
+MADE_ANEW = "made anew each time"  # in the place of such a key
 
 
 def digest(inputs: Any) -> str:
@@ -37,16 +39,24 @@ def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]
         pass
     answer = compute()
     if digest(inputs()) == key:
-        with suppress(OSError):
-            _put(file, json.dumps({"key": key, "answer": answer}))
+        with suppress(OSError), whole(file) as part:
+            part.write_text(json.dumps({"key": key, "answer": answer}))
     return answer
 
 
-def _put(file: Path, text: str) -> None:
-    """Write a small file whole: who reads it meanwhile sees the former one."""
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
-        part.write(text)
-    Path(part.name).replace(file)
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A sibling to write to, which takes the file's place at the end, or vanishes if anything fails.
+
+    Who reads the file meanwhile sees the former one.
+    """
+    part = file.with_name(f".{os.getpid()}.partial.{file.name}")
+    try:
+        yield part
+        _flush(part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def listing(folder: Path, files: Iterable[Path]) -> list[tuple[str, int, int]]:
@@ -83,18 +93,18 @@ def found_or_made(folder: Path, key: str, make: Callable[[Path], Any], sealed: b
 
     if found():
         return folder
-    with _alone(folder):
+    with _alone(folder) as place:
         if not found():
-            _replace(folder, lambda new: _make_with_key(new, key, make, sealed))
+            _replace(place, lambda new: _make_with_key(new, key, make, sealed))
     return folder
 
 
 def made_once(folder: Path, make: Callable[[Path], Any]) -> Path:
     """Return the folder if it is there at all: its name says what it was made from. Else as `found_or_made`."""
     if not folder.exists():
-        with _alone(folder):
+        with _alone(folder) as place:
             if not folder.exists():
-                _replace(folder, make)
+                _replace(place, make)
     return folder
 
 
@@ -106,21 +116,41 @@ def removed(file: Path) -> None:
 
 def replaced(folder: Path, make: Callable[[Path], Any]) -> Path:
     """Let `make` write the folder anew, found or not, and put that in its place; a failure leaves it as it was."""
-    with _alone(folder):
-        _replace(folder, make)
+    with _alone(folder) as place:
+        _replace(place, lambda new: _make_with_key(new, MADE_ANEW, make))
     return folder
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(folder.parent / f".{folder.name}.lock"):
+def _alone(folder: Path) -> Iterator[Path]:
+    """Where the folder lies, for one process at a time: a link stays, and what it leads to is made anew."""
+    place = folder.resolve() if folder.is_symlink() else folder
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place != folder:
+        _refuse_unfit(folder, place)
+    with alone(place.parent / f".{place.name}.lock"):
         # Else NFS may answer from memory that what another node has made meanwhile is not there.
-        os.scandir(folder.parent).close()
-        yield
+        os.scandir(place.parent).close()
+        if place != folder:
+            _refuse_foreign(folder, place)
+        yield place
 
 
-def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool) -> None:
+def _refuse_unfit(link: Path, place: Path) -> None:
+    """Raise if the place cannot be put aside for a new one, which is made beside it."""
+    if os.path.ismount(place) or not os.access(place.parent, os.W_OK):
+        raise OSError(f"{link}: leads to {place}, beside which nothing can be made; link to a folder within that")
+
+
+def _refuse_foreign(link: Path, place: Path) -> None:
+    """Raise if the place holds what was not made here."""
+    if place.exists() and not (place / KEY).is_file() and (not place.is_dir() or any(place.iterdir())):
+        raise FileExistsError(
+            f"{link}: leads to {place}, which holds something else; empty that folder, or remove the link"
+        )
+
+
+def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: bool = False) -> None:
     make(new)
     if sealed:
         seal(new)
@@ -128,8 +158,7 @@ def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: boo
 
 
 def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
-    folder = _real(folder)
-    for leftover in folder.parent.glob(f".{folder.name}.part-*"):
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.part-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
     try:
@@ -138,19 +167,6 @@ def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
         _exchange(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _real(folder: Path) -> Path:
-    """Where a folder lies: a link stays, and what it leads to is made anew. FileExistsError: that is not ours."""
-    if not folder.is_symlink():
-        return folder
-    there = folder.resolve()
-    if there.exists() and not (there / KEY).is_file() and (not there.is_dir() or any(there.iterdir())):
-        raise FileExistsError(
-            f"{folder}: leads to {there}, which holds something else; empty that folder, or remove the link"
-        )
-    there.parent.mkdir(parents=True, exist_ok=True)
-    return there
 
 
 def _flush(made: Path) -> None:

@@ -47,9 +47,9 @@ def _text(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 @cache
-def packages() -> dict[str, str]:
-    """The versions that can move numbers: a process knows no others than those it started with."""
-    return provenance.versions()
+def packages(*also: str) -> dict[str, str]:
+    """The versions that can move numbers, and of these: a process knows no others than those it started with."""
+    return provenance.versions((*provenance.NUMERIC_PACKAGES, *also))
 
 
 def _kept(question: Any) -> Path:

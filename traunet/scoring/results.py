@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from traunet.records.keeping import whole
 from traunet.scoring.published import SCORES
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ def write(path: Path, numbers: Mapping[str, Number]) -> None:
     for number in plain.values():
         undefined = number["value"] is None or math.isnan(number["value"])
         number["value"] = None if undefined else number["value"]
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Number]:

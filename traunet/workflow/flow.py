@@ -25,7 +25,7 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.machines import gpus
 from traunet.machines.cores import available
 from traunet.machines.locking import locked
-from traunet.records.keeping import KEY, digest
+from traunet.records.keeping import KEY, digest, whole
 from traunet.records.provenance import file_sha256
 from traunet.records.sealing import broken, contents
 from traunet.workflow import pods
@@ -64,9 +64,8 @@ def write_mark(mark: Path, workspace: Workspace, stage: str, made: Iterable[Path
     holds = {os.path.relpath(path, PROJECT): fingerprint(path) for path in made}
     text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": holds})
     mark.parent.mkdir(parents=True, exist_ok=True)
-    part = mark.with_name(f".{mark.name}.part")
-    part.write_text(text + "\n")
-    part.replace(mark)
+    with whole(mark) as part:
+        part.write_text(text + "\n")
 
 
 def fingerprint(path: Path) -> str:
