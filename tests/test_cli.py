@@ -70,11 +70,55 @@ def test_a_network_is_trained_again_from_another_seed(monkeypatch, tmp_path):
     assert [(variant, fold, again) for variant, fold, _, again in asked] == [("tranet", 1, 3), ("tranet", 2, 3)]
 
 
-@pytest.mark.parametrize("again", ["-1", "two"])
-def test_another_seed_is_a_number_of_0_or_more(capsys, again):
+@pytest.mark.parametrize("number", ["-1", "two", "99999999999999999999999"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(["train", "--variant", "v", "--fold", "1"], "--again"), (["pretrain"], "--workers"), (["synth"], "--seed")],
+)
+def test_a_number_that_is_none_is_refused_with_its_option(capsys, command, option, number):
     with pytest.raises(SystemExit):
-        main(["train", "--variant", "tranet", "--fold", "1", f"--again={again}"])
-    assert f"{again} is no number of 0 or more" in capsys.readouterr().err
+        main([*command, f"{option}={number}"])
+    assert f"argument {option}: {number} is no number from 0 to 2147483647" in capsys.readouterr().err
+
+
+def test_a_home_folder_is_found_however_its_path_is_given(tmp_path, monkeypatch, capsys):
+    """A shell expands the ~ of `--out ~/store`, and leaves that of `--out=~/store`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_tree(tmp_path / "tree", subjects=("SN001",), frames=3)
+    assert main(["prepare", "--disfa=~/tree", "--out=~/store", "--profile", "smoke"]) == 0
+    assert AlignedStore.open(tmp_path / "store").size == 64
+    with pytest.raises(SystemExit):
+        main(["prepare", "--out=~nobody-at-all/store"])
+    assert "argument --out: ~nobody-at-all/store: nobody here is called so" in capsys.readouterr().err
+
+
+def test_a_book_that_is_not_built_is_not_printed_and_nothing_is_made_for_it(tmp_path, capsys):
+    assert "holds no page book/intro; build the site first" in refused(capsys, "pdf", "--profile", "smoke")
+    assert not (tmp_path / "build").exists()
+
+
+def test_devices_without_a_gpu_are_refused_before_anything_is_made(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    train = ("train", "--variant", "tranet", "--fold", "1", "--profile", "smoke", "--devices", "2")
+    assert "2 devices were asked for, but torch finds no GPU here" in refused(capsys, *train)
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["predict", "x.jpg", "--run", "r", "--out", "o.csv"], "nothing was written"),
+        (["tables"], "the same command goes on from what is finished"),
+    ],
+)
+def test_a_command_that_was_stopped_says_what_is_left(capsys, monkeypatch, command, said):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("traunet.runs.Run.open", stop)
+    monkeypatch.setattr("traunet.workspace.Workspace.results", stop)
+    assert main(command) == 130
+    assert capsys.readouterr().err == f"traunet: stopped; {said}\n"
 
 
 @pytest.fixture
@@ -111,7 +155,7 @@ def test_the_trunks_heads_are_rendered_on_the_cores_that_train_it(counted):
 def test_no_processes_at_all_are_refused(capsys, command):
     with pytest.raises(SystemExit):
         main([command, "--workers", "0"])
-    assert "argument --workers: 0 is no number of 1 or more" in capsys.readouterr().err
+    assert "argument --workers: 0 is no number from 1 to" in capsys.readouterr().err
 
 
 def test_a_missing_folder_is_named(tmp_path, capsys):

@@ -132,7 +132,15 @@ def test_frames_that_a_face_has_left_have_no_row_and_are_counted(net, quick_find
     assert result.frames == 15
     assert 0 < result.frames_without_face < 15
     assert set(result.table["frame"]) < set(range(1, 16))
-    assert f"{result.frames_without_face} frames without a face" in str(result)
+    assert str(result).endswith(f" in 15 frames; {result.frames_without_face} without a face")
+
+
+def test_a_table_is_no_spreadsheet(net, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"out\.xlsx: the table is written as CSV; give a name that ends in \.csv"
+    ):
+        predict_file(real("single_face.jpg"), net, ALIGN, tmp_path / "out.xlsx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

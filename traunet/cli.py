@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, one_line
 from traunet.machines.memory import keep_freed
-from traunet.workspace import PROJECT, Workspace
+from traunet.workspace import PROJECT, Workspace, from_home
 
 if TYPE_CHECKING:
     from traunet.machines.machine import Machine
     from traunet.runs import Run
 
 BAD_INPUT, STOPPED = 2, 130
+MOST = 2**31 - 1
+GOES_ON = "the same command goes on from what is finished"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _refuse(error, given)
     except KeyboardInterrupt:
-        print("traunet: stopped; the same command goes on from what is finished", file=sys.stderr)
+        kept = "nothing was written" if given.command in (_predict, _bench, _pdf) else GOES_ON
+        print(f"traunet: stopped; {kept}", file=sys.stderr)
         return STOPPED
     return 0
 
@@ -98,23 +101,27 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     synth = add("synth", _synth, "write a synthetic DISFA tree")
-    synth.add_argument("out", type=Path, nargs="?", help="a new folder (default: the profile's own)")
-    synth.add_argument("--seed", type=int, help="other heads and other acting; needs OUT")
+    synth.add_argument("out", type=_place, nargs="?", help="a new folder (default: the profile's own)")
+    synth.add_argument("--seed", type=_number, help="other heads and other acting; needs OUT")
     prepare = add("prepare", _prepare, "read a DISFA tree, align its frames, store them")
-    prepare.add_argument("--out", type=Path, help="a new folder for the store (default: the profile's own)")
+    prepare.add_argument("--out", type=_place, help="a new folder for the store (default: the profile's own)")
     for divided in (synth, prepare):
         divided.add_argument("--workers", type=_count, help="processes side by side (default: one a core)")
     pretrain = add("pretrain", _pretrain, "train the small trunk on other synthetic heads")
     train = add("train", _train, "train one network, on one fold or more")
-    train.add_argument("--store", type=Path, help="a store of aligned frames (default: the profile's own)")
+    train.add_argument("--store", type=_place, help="a store of aligned frames (default: the profile's own)")
     train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
     train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
     train.add_argument("--again", type=_number, default=0, metavar="N", help="add N to the seed (default: 0)")
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
-        trained.add_argument("--workers", type=int, help="processes that decode frames (default: none on a CPU)")
-        trained.add_argument("--devices", type=int, default=1, help="GPUs that share every batch (default: 1)")
+        trained.add_argument(
+            "--workers", type=_number, help="processes that decode frames (default: none on a CPU)"
+        )
+        trained.add_argument(
+            "--devices", type=int, default=1, help="GPUs, or with --device cpu processes, that share every batch"
+        )
     add("tables", _tables, "predictions to tables and results.json; trains first what is not trained yet")
     notebook = add("notebook", _notebook, "execute one notebook of the book; makes first what is missing for it")
     notebook.add_argument("name", help="such as 01_data")
@@ -130,14 +137,23 @@ def parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "what is here, what is missing, what is odd", [_of_a_workspace(None, judged)])
     bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
     bench.add_argument("--full", action="store_true", help="all 27 videos instead of two (an hour and a half)")
-    bench.add_argument("--out", type=Path, help="(default: bench.json in the build folder)")
+    bench.add_argument("--out", type=_place, help="(default: bench.json in the build folder)")
     predict = add("predict", _predict, "action units of a photograph or video", parents=())
-    predict.add_argument("file", type=Path)
-    predict.add_argument("--run", type=Path, required=True, help="the folder of a trained network")
-    predict.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
-    predict.add_argument("--overlay", type=Path, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
+    predict.add_argument("file", type=_place)
+    predict.add_argument("--run", type=_place, required=True, help="the folder of a trained network")
+    predict.add_argument("--out", type=_place, required=True, metavar="FILE.csv")
+    predict.add_argument(
+        "--overlay", type=_place, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4"
+    )
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return top
+
+
+def _place(text: str) -> Path:
+    try:
+        return from_home(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _count(text: str) -> int:
@@ -145,22 +161,24 @@ def _count(text: str) -> int:
 
 
 def _number(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text} is no number of {least} or more")
+    if not text.isdecimal() or not least <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text} is no number from {least} to {MOST}")
     return int(text)
 
 
 def _of_a_workspace(profile: str | None = "demo", note: str = "(default: demo)") -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--profile", default=profile, metavar="P", help=f"{', '.join(PROFILES)} {note}")
-    shared.add_argument("--disfa", type=Path, metavar="DIR", help="DISFA's top folder (default: a synthetic one)")
     shared.add_argument(
-        "--weights", type=Path, metavar="FILE", help="the trunk's weights (default: train small ones)"
+        "--disfa", type=_place, metavar="DIR", help="DISFA's top folder (default: a synthetic one)"
+    )
+    shared.add_argument(
+        "--weights", type=_place, metavar="FILE", help="the trunk's weights (default: train small ones)"
     )
     shared.add_argument(
         "--seeds", type=_count, metavar="N", help="train each network N times, each from another seed (default: 1)"
     )
-    shared.add_argument("--done", type=Path, help=argparse.SUPPRESS)  # the mark that the workflow waits for
+    shared.add_argument("--done", type=_place, help=argparse.SUPPRESS)  # the mark that the workflow waits for
     return shared
 
 
@@ -172,7 +190,7 @@ def _machine(given: argparse.Namespace) -> "Machine":
     from traunet.machines.machine import Machine
 
     machine = Machine(given.device, given.threads, given.workers, given.devices)
-    machine.torch_device()  # before anything is rendered for it
+    machine.check()  # before anything is rendered for it
     return machine
 
 
@@ -258,11 +276,10 @@ def _pdf(given: argparse.Namespace) -> Made:
     from traunet.book import contents, printing, publish
 
     workspace = _workspace(given)
-    site = workspace.folder / "site"
+    site, pages = workspace.folder / "site", contents.pages()
+    printing.check_pages(site / "html", pages)  # before the banner asks for the data set, which would be rendered
     title = contents.read_settings(PROJECT / "_config.yml")["title"]
-    made = printing.print_book(
-        site / "html", contents.pages(), site / "traunet.pdf", title, publish.banner(workspace)
-    )
+    made = printing.print_book(site / "html", pages, site / "traunet.pdf", title, publish.banner(workspace))
     return Made([made.path], note=f"{made.pages} pages, {made.chapters} chapters")
 
 
@@ -283,7 +300,8 @@ def _predict(given: argparse.Namespace) -> Made:
     found = predict_file(given.file, net.to(device), align, given.out, given.overlay, note=caveat(run))
     if caveat(run):
         print(caveat(run))
-    return Made([given.out], note=str(found))
+    drawn = f", drawn in {os.path.relpath(given.overlay)}" if given.overlay else ""
+    return Made([given.out], note=f"{found}{drawn}")
 
 
 def _bench(given: argparse.Namespace) -> Made:

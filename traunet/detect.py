@@ -51,7 +51,10 @@ class Detection:
         return self.frames - len(set(self.table["frame"]))
 
     def __str__(self) -> str:
-        return f"{len(self.table)} faces in {self.frames} frames; {self.frames_without_face} frames without a face"
+        faces, frames = (
+            f"{n} {what}{'s' * (n != 1)}" for n, what in ((len(self.table), "face"), (self.frames, "frame"))
+        )
+        return f"{faces} in {frames}; {self.frames_without_face} without a face"
 
 
 class FaceNumbers:
@@ -148,7 +151,7 @@ def predict_file(
     """
     path = Path(path)
     media = open_media(path)
-    _refuse_overwriting(path, out_csv, overlay)
+    _refuse_outputs(path, out_csv, overlay)
     rows: list[dict] = []
     frame = 0
     with ExitStack() as stack:
@@ -165,12 +168,14 @@ def predict_file(
     return Detection(table, frame)
 
 
-def _refuse_overwriting(path: Path, table: Path, overlay: Path | None) -> None:
+def _refuse_outputs(path: Path, table: Path, overlay: Path | None) -> None:
     for output in filter(None, (table, overlay)):
         if Path(output).resolve() == path.resolve():
             raise ValueError(f"{output}: is the file to read; choose another name to write to")
     if overlay and Path(overlay).resolve() == Path(table).resolve():
         raise ValueError(f"{overlay}: the table and the overlay cannot be one file; choose another name for one")
+    if Path(table).suffix.lower() != ".csv":
+        raise ValueError(f"{table}: the table is written as CSV; give a name that ends in .csv")
 
 
 def _follow(

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag
 
+from tqdm import tqdm
+
 from traunet.book.chromium import browser, served
 from traunet.records.keeping import whole
 
@@ -65,20 +67,26 @@ class Printed:
     chapters: int
 
 
-def print_book(site: Path, pages: Sequence[str], out: Path, title: str, note: str | None) -> Printed:
-    """Print the pages of a built site, given without `.html` and in order, into one PDF at `out`.
-
-    `note` is the banner's HTML. Raises FileNotFoundError without a site, NoBrowserError without Chromium.
-    """
+def check_pages(site: Path, pages: Sequence[str]) -> None:
+    """Raise FileNotFoundError unless all these pages, given without `.html`, are built."""
     absent = [page for page in pages if not (site / f"{page}.html").is_file()]
     if absent:
         raise FileNotFoundError(
             f"{site}: holds no page {absent[0]}; build the site first: make book, with its PROFILE"
         )
+
+
+def print_book(site: Path, pages: Sequence[str], out: Path, title: str, note: str | None) -> Printed:
+    """Print the pages of a built site, given without `.html` and in order, into one PDF at `out`.
+
+    `note` is the banner's HTML. Raises FileNotFoundError without a site, NoBrowserError without Chromium.
+    """
+    check_pages(site, pages)
     from pypdf import PdfReader, PdfWriter
 
     with served(site) as address, browser() as chromium:
-        chapters = [_print_page(chromium, f"{address}{page}.html") for page in pages]
+        shown = tqdm(pages, desc="printing", unit="page", disable=None, leave=False)
+        chapters = [_print_page(chromium, f"{address}{page}.html") for page in shown]
         titles = [name for name, _ in chapters]
         cover = _print_html(chromium, _title_page(title, titles, note))
         parts = [PdfReader(BytesIO(data)) for data in (cover, *(data for _, data in chapters))]

@@ -28,10 +28,10 @@ class Machine:
     devices: int = 1  # GPUs, or processes on the CPU, that share every batch of a training
 
     def __post_init__(self):
-        for name in ("threads", "devices"):
+        for name, least in (("threads", 1), ("workers", 0), ("devices", 1)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; give 1 or more")
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}; give {least} or more")
 
     def torch_device(self) -> torch.device:
         """The device itself; auto means the GPU where there is one. ValueError if torch cannot use it."""
@@ -52,13 +52,22 @@ class Machine:
                 raise ValueError(why)
         return torch.device(self.device)
 
-    def check_sharing(self, batch_size: int) -> None:
-        """Raise ValueError unless the devices are there and divide a batch evenly."""
+    def check(self) -> None:
+        """Raise ValueError unless the devices are there."""
         there = torch.cuda.device_count() if self.torch_device().type == "cuda" else self.devices
         if self.devices > there:
             raise ValueError(f"{self.devices} devices were asked for, but torch finds {there}; ask for fewer")
+        if self.device == "auto" and self.torch_device().type == "cpu" and self.devices > 1:
+            raise ValueError(
+                f"{self.devices} devices were asked for, but torch finds no GPU here; to share every batch among "
+                "so many processes on the CPU, say so: --device cpu"
+            )
         if self.torch_device().type == "mps" and self.devices > 1:
             raise ValueError("batches cannot be shared among several devices of kind mps; use one")
+
+    def check_sharing(self, batch_size: int) -> None:
+        """Raise ValueError unless the devices are there and divide a batch evenly."""
+        self.check()
         if batch_size % self.devices:
             raise ValueError(f"a batch of {batch_size} cannot be divided among {self.devices} devices evenly")
 
