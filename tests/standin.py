@@ -17,7 +17,7 @@ from pathlib import Path
 from traunet import cli
 from traunet.book import chapters, freshness
 from traunet.config import VARIANTS
-from traunet.workflow import flow
+from traunet.workflow import marks
 from traunet.workspace import PROJECT, Workspace
 
 STAGES = {"synth": "tree", "prepare": "store", "pretrain": "trunk", "tables": "results", "site": "results"}
@@ -93,7 +93,7 @@ def told_once(job: str) -> bool:
 def mark(workspace: Workspace, done: Path, stage: str) -> None:
     made = workspace.folder / "made" / done.name
     made.mkdir(parents=True, exist_ok=True)
-    flow.write_mark(done, workspace, stage, [made])
+    marks.write(done, workspace, stage, [made])
 
 
 def finish(workspace: Workspace, groups: list[str]) -> int:

@@ -38,9 +38,9 @@ def test_no_process_builds_the_grammars_of_addresses_that_notebooks_are_not_chec
 
 def test_what_is_stale_is_told_without_loading_pandas(tmp_path):
     code = (
-        "import sys; from traunet.book import freshness; from traunet.workflow import flow;"
+        "import sys; from traunet.book import freshness; from traunet.workflow import marks;"
         "from traunet.workspace import Workspace;"
-        f"w = Workspace.of('smoke', root={str(tmp_path)!r}); w.keys, flow.stale_marks(w), freshness.stale(w);"
+        f"w = Workspace.of('smoke', root={str(tmp_path)!r}); w.keys, marks.stale(w), freshness.stale(w);"
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

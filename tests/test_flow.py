@@ -12,7 +12,7 @@ from traunet.machines.locking import alone
 from traunet.model.senet import SENet
 from traunet.model.weights import VGGFACE2_BGR, WeightsError
 from traunet.records.sealing import SEAL, seal
-from traunet.workflow import flow
+from traunet.workflow import flow, marks
 from traunet.workflow.flow import FlowError
 from traunet.workspace import Workspace
 
@@ -27,30 +27,30 @@ def mark(workspace):
     made = workspace.folder / "store"
     made.mkdir(parents=True)
     mark = workspace.folder / "done" / "store"
-    flow.write_mark(mark, workspace, "store", [made])
+    marks.write(mark, workspace, "store", [made])
     return mark
 
 
 def test_equal_results_give_equal_marks(workspace, mark):
     before = mark.read_bytes()
-    flow.write_mark(mark, workspace, "store", [workspace.folder / "store"])
+    marks.write(mark, workspace, "store", [workspace.folder / "store"])
     assert mark.read_bytes() == before
-    assert flow.stale_marks(workspace) == []
+    assert marks.stale(workspace) == {}
 
 
 def test_a_mark_is_stale_when_what_it_stands_for_is_gone(workspace, mark):
     (workspace.folder / "store").rmdir()
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
 
 
 def test_a_mark_is_stale_when_its_stage_would_be_made_differently_now(workspace, mark):
     workspace.keys["store"] = "another"
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
 
 
 def test_a_mark_that_cannot_be_read_is_stale(workspace, mark):
     mark.write_text("half a ma")
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
 
 
 def test_the_mark_of_results_is_stale_when_a_file_of_them_was_edited_or_their_note_is_lost(workspace):
@@ -59,15 +59,15 @@ def test_the_mark_of_results_is_stale_when_a_file_of_them_was_edited_or_their_no
     for name in ("results.json", "table1.csv"):
         (results / name).write_text("as it was written")
     seal(results)
-    flow.write_mark(mark, workspace, "results", [results])
-    assert flow.stale_marks(workspace) == []
+    marks.write(mark, workspace, "results", [results])
+    assert marks.stale(workspace) == {}
     (results / "table1.csv").write_text("forged")
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
     seal(results)  # the note anew as well: the mark still knows what was made
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
     (results / "table1.csv").write_text("as it was written")
     (results / SEAL).unlink()
-    assert flow.stale_marks(workspace) == [mark]
+    assert list(marks.stale(workspace)) == [mark]
 
 
 def test_two_books_are_not_made_in_one_folder_at_once(workspace):
@@ -117,6 +117,21 @@ def test_a_stale_mark_in_a_build_folder_behind_a_link_is_made_again(tmp_path):
     for name in ("tree", "results"):
         (marks / name).write_text("of another day")
     assert "tables" in planned(tmp_path, link)
+
+
+def test_a_plan_says_why_what_is_there_is_made_again(tmp_path):
+    workspace = Workspace.of("smoke", root=tmp_path / "build")
+    for name, stage in (("train-senet-123", "runs"), ("train-tranet-123", "runs"), ("store", "store")):
+        marks.write(workspace.folder / "done" / name, workspace, stage, [])
+    for name in ("train-senet-123", "train-tranet-123"):
+        mark = workspace.folder / "done" / name
+        mark.write_text(mark.read_text().replace(workspace.keys["runs"], "another"))
+    notebook = workspace.folder / "notebooks" / "01_data.ipynb"
+    notebook.parent.mkdir()
+    notebook.write_text('{"metadata": {"traunet": {"made_from": {}, "shown": ""}}, "cells": []}')
+    told = " ".join(planned(tmp_path, tmp_path / "build"))
+    assert "train-senet-123, train-tranet-123: the data, settings or code have changed" in told
+    assert "01_data: changed since: its source, the library's code that it imports" in told
 
 
 def test_marks_of_networks_that_are_gone_stop_nobody(tmp_path):

@@ -139,13 +139,13 @@ def test_an_executed_notebook_that_was_edited_is_refused_and_executed_again(tmp_
     chapters.execute(source, out, {"profile": "smoke"}, {"made_from": freshness.made_from(done, source)})
     freshness.refuse_stale(done, [source])
     (tmp_path / "_toc.yml").write_text("root: notebooks/01_data\n")
-    assert freshness.stale(done, tmp_path) == []
+    assert freshness.stale(done, tmp_path) == {}
     out.write_text(out.read_text().replace("42", "43"))
     with pytest.raises(ChapterError, match="changed since it was made: what it shows, which was edited; run: "):
         freshness.refuse_stale(done, [source])
-    assert freshness.stale(done, tmp_path) == [out]
+    assert list(freshness.stale(done, tmp_path)) == [out]
     (tmp_path / "_toc.yml").write_text("root: book/intro\n")
-    assert freshness.stale(done, tmp_path) == []  # no chapter any more: nothing makes it again
+    assert freshness.stale(done, tmp_path) == {}  # no chapter any more: nothing makes it again
 
 
 def test_other_packages_in_the_lock_or_installed_are_another_environment(tmp_path, monkeypatch):

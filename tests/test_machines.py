@@ -12,7 +12,7 @@ import pytest
 from projects import call, write_checkout
 
 from traunet.config import FOLDS, SMOKE, VARIANTS
-from traunet.workflow import flow
+from traunet.workflow import flow, marks
 from traunet.workspace import PROJECT, Workspace
 
 CLUSTERS = ("slurm", "kubernetes")
@@ -123,7 +123,7 @@ def test_rendering_and_preparing_start_as_many_processes_as_cores_were_granted(p
 def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
     workspace = Workspace(SMOKE, tmp_path)
     for name in ("store", "train-tranet-123", "train-tranet-2"):
-        flow.write_mark(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
+        marks.write(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
     for machines, wanted in (("local", "train-tranet-123"), ("slurm", "train-tranet-2")):
         command = flow.snakemake_command(workspace, PROJECT / "profiles" / machines, 2)
         forced = command[command.index("--forcerun") + 1 :]
@@ -133,7 +133,7 @@ def test_marks_of_another_division_of_the_folds_ask_for_no_jobs(tmp_path):
 def test_marks_of_more_seeds_than_are_asked_for_ask_for_no_jobs(tmp_path):
     workspace = Workspace(SMOKE, tmp_path, seeds=2)
     for name in ("train-tranet-123", "train-tranet-123-again1", "train-tranet-123-again2"):
-        flow.write_mark(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
+        marks.write(workspace.folder / "done" / name, workspace, "runs", [tmp_path / "gone"])
     command = flow.snakemake_command(workspace, PROJECT / "profiles" / "local", 2)
     forced = [Path(mark).name for mark in command[command.index("--forcerun") + 1 :]]
     assert forced == ["train-tranet-123", "train-tranet-123-again1"]

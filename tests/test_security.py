@@ -28,7 +28,7 @@ from traunet.data.annotations import read_landmarks
 from traunet.data.store import AlignedStore
 from traunet.doctor import pins
 from traunet.records.provenance import file_sha256
-from traunet.workflow.flow import stale_marks, write_mark
+from traunet.workflow import marks
 from traunet.workspace import PROJECT
 
 third_party_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -157,13 +157,13 @@ def test_marks_that_are_none_do_not_hold_whatever_they_name(tmp_path):
     work = workspace(tmp_path)
     done, key = work.folder / "done", work.keys["store"]
     (work.folder / "store").mkdir(parents=True)
-    write_mark(done / "good", work, "store", [work.folder / "store"])
+    marks.write(done / "good", work, "store", [work.folder / "store"])
     for number, made in enumerate((["/etc"], {"/etc": ""}, {"/etc": "another"}, {"/nowhere": ""}, "/etc", None)):
         (done / f"bad{number}").write_text(json.dumps({"stage": "store", "key": key, "made": made}))
     for number, text in enumerate(('["a list"]', "\0", "null")):
         (done / f"worse{number}").write_text(text)
-    assert len(stale_marks(work)) == 9
-    assert done / "good" not in stale_marks(work)
+    assert len(marks.stale(work)) == 9
+    assert done / "good" not in marks.stale(work)
 
 
 @pytest.mark.parametrize("part", ["smoke", "smoke/store"])
@@ -174,8 +174,8 @@ def test_a_part_of_the_build_folder_may_lie_elsewhere_behind_a_link(tmp_path, pa
     link.parent.mkdir(parents=True)
     link.symlink_to(scratch)
     (work.folder / "store").mkdir(exist_ok=True)
-    write_mark(work.folder / "done" / "store", work, "store", [work.folder / "store"])
-    assert stale_marks(work) == []
+    marks.write(work.folder / "done" / "store", work, "store", [work.folder / "store"])
+    assert marks.stale(work) == {}
 
 
 def test_a_manifest_that_names_a_place_elsewhere_is_read_as_damaged(tmp_path):

@@ -73,9 +73,9 @@ def _show_warning(message: Warning | str, category: type[Warning], *_) -> None:
 
 def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
     if getattr(given, "done", None):
-        from traunet.workflow.flow import write_mark
+        from traunet.workflow import marks
 
-        write_mark(given.done, _workspace(given), made.stage, made.paths)
+        marks.write(given.done, _workspace(given), made.stage, made.paths)
     what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
     # The book's page on how to reproduce reads these two from the logs (book/_ext/records.py).
     print(": ".join([*what, *filter(None, [made.note])]), f"({seconds:.0f} s, {_peak_memory():.1f} GB)")

@@ -78,15 +78,15 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
     _refuse(workspace, {source: changes(noted, answers, {"predictions"}) for source, noted in asking.items()})
 
 
-def stale(workspace: Workspace, project: Path = PROJECT) -> list[Path]:
-    """The book's executed notebooks that are older than what they rest on, as far as keys tell."""
-    sources = [project / "notebooks" / f"{name}.ipynb" for name in notebooks(project)]
-    there = {source: workspace.folder / "notebooks" / source.name for source in sources}
-    return [
-        path
-        for source, path in there.items()
-        if path.is_file() and changes(*_noted_and_now(workspace, source, project), KEYED)
-    ]
+def stale(workspace: Workspace, project: Path = PROJECT) -> dict[Path, str]:
+    """The book's executed notebooks that are older than what they rest on, as far as keys tell, and why."""
+    found = {}
+    for name in notebooks(project):
+        source, path = project / "notebooks" / f"{name}.ipynb", workspace.folder / "notebooks" / f"{name}.ipynb"
+        changed = changes(*_noted_and_now(workspace, source, project), KEYED) if path.is_file() else []
+        if changed:
+            found[path] = f"changed since: {', '.join(changed)}"
+    return found
 
 
 def _refuse(workspace: Workspace, changed: Mapping[Path, Sequence[str]]) -> None:

@@ -6,7 +6,6 @@ changed, or whose key is no longer the stage's, is made again whatever Snakemake
 that notes other hashes than those of now: at most too much is made, never too little.
 """
 
-import json
 import os
 import re
 import shlex
@@ -14,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -25,15 +24,13 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.machines import gpus
 from traunet.machines.cores import available
 from traunet.machines.locking import locked
-from traunet.records.keeping import KEY, digest, whole
-from traunet.records.provenance import file_sha256
-from traunet.records.sealing import broken, contents
-from traunet.workflow import pods
+from traunet.workflow import marks, pods
 from traunet.workflow.status import Status
 from traunet.workspace import PROJECT, Workspace, from_home
 
 PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
+PLAN = ["--nocolor", "--quiet", "host", "--dry-run"]
 # Snakemake on this machine alone. Else it loads every executor that is installed: those of clusters, which bring
 # pandas and the client of Kubernetes, take 1.4 s, and no job here needs one; and pandas once more, to look whether
 # a parameter is a table, which none of ours is.
@@ -49,7 +46,7 @@ main()
 SHARED = ["persistence", "input-output", "software-deployment", "sources", "storage-local-copies"]
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
-    r"Assuming|Building|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
+    r"Assuming|Building|Using profile|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid|Job stats"
     r"|Get status with|Unknown job snakejob-|Job snakejob-\S+ (?:succeeded|failed)"
     r"|Complete log|Elapsed|RuleException|CalledProcess|Command 'set|WorkflowError|\[\w{3} \w{3} +\d|$"
 )
@@ -57,62 +54,6 @@ NOISE = re.compile(
 
 class FlowError(ValueError):
     """A book that could not be made; what failed was printed before."""
-
-
-def write_mark(mark: Path, workspace: Workspace, stage: str, made: Iterable[Path]) -> None:
-    """Note that a stage is finished. Equal results give equal marks, whenever they were made."""
-    holds = {os.path.relpath(path, PROJECT): fingerprint(path) for path in made}
-    text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": holds})
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    with whole(mark) as part:
-        part.write_text(text + "\n")
-
-
-def fingerprint(path: Path) -> str:
-    """What tells one making of a result from another: equal for equal content, however long it took and where.
-
-    A network that is trained anew under its old name may answer otherwise; then all that read it is stale.
-    """
-    if path.is_file():
-        return file_sha256(path)
-    for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
-        if (path / name).is_file():
-            return digest(json.loads((path / name).read_text())[part])
-    if (path / "results.json").is_file():
-        return "" if broken(path) else digest(contents(path))
-    key = path / KEY
-    return key.read_text().strip() if key.is_file() else ""
-
-
-def stale_marks(workspace: Workspace) -> list[Path]:
-    """The marks that no longer hold: what they stand for is gone, or would be made differently now."""
-    marks = sorted((workspace.folder / "done").glob("[!.]*"))
-    return [mark for mark in marks if not _holds(mark, workspace)]
-
-
-def _holds(mark: Path, workspace: Workspace) -> bool:
-    try:
-        said = json.loads(mark.read_text())
-        made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
-        if workspace.keys.get(said["stage"]) != key:
-            return False
-        return all(
-            _may_name(path, workspace) and path.exists() and fingerprint(path) == held
-            for path, held in made.items()
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, OSError):
-        return False
-
-
-def _may_name(made: Path, workspace: Workspace) -> bool:
-    """Whether a mark may stand for this: by name, as a part of build/ may lie elsewhere, behind a link.
-
-    A data set or weights that were given may lie anywhere.
-    """
-    given = [place for place in (workspace.disfa, workspace.weights) if place]
-    places = [workspace.root, *given, *(place.resolve() for place in given)]
-    name = Path(os.path.normpath(made))
-    return any(name.is_relative_to(place.absolute()) for place in places)
 
 
 def make_book(
@@ -131,7 +72,7 @@ def make_book(
     profile = find_profile(machines)
     if not dry_run:
         _refuse_no_cluster(profile)
-    command = snakemake_command(workspace, profile, cores) + (["--dry-run"] if dry_run else QUIET)
+    command = snakemake_command(workspace, profile, cores) + (PLAN if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     lock = locked(workspace.folder / ".make-book.lock")
     if lock is None:
@@ -141,6 +82,8 @@ def make_book(
         )
     try:
         _snakemake(workspace, command, lock)
+        if dry_run:
+            _tell_why(_stale(workspace, profile))
     finally:
         os.close(lock)
     return workspace.folder / "site" / "html" / "index.html"
@@ -220,11 +163,22 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
     command += ["--rerun-triggers", "mtime", "params", "input"]
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
+    stale = [os.path.relpath(path, PROJECT) for path in _stale(workspace, profile)]
+    return command + (["--forcerun", *stale] if stale else [])
+
+
+def _stale(workspace: Workspace, profile: Path) -> dict[Path, str]:
+    """The marks and executed notebooks that must be made again on these machines, and why."""
     groups = fold_groups(workspace.profile.name, cluster=not is_local(profile))
     endings = trainings(groups, workspace.seeds)
-    marks = [mark for mark in stale_marks(workspace) if _is_wanted(mark, endings)]
-    stale = [os.path.relpath(path, PROJECT) for path in [*marks, *freshness.stale(workspace)]]
-    return command + (["--forcerun", *stale] if stale else [])
+    found = {mark: why for mark, why in marks.stale(workspace).items() if _is_wanted(mark, endings)}
+    return found | freshness.stale(workspace)
+
+
+def _tell_why(stale: dict[Path, str]) -> None:
+    """What Snakemake calls forced, in our words; all else is missing, or follows from these."""
+    for why in dict.fromkeys(stale.values()):
+        print(f"{', '.join(path.stem for path in stale if stale[path] == why)}: {why}")
 
 
 def _config(workspace: Workspace) -> list[str]:
