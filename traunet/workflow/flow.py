@@ -46,8 +46,8 @@ main()
 SHARED = ["persistence", "input-output", "software-deployment", "sources", "storage-local-copies"]
 # What Snakemake says of itself; how far it is, what was made and what failed passes.
 NOISE = re.compile(
-    r"Assuming|Building|Using (?:profile|shell)|Provided cores|Rules claiming|Select jobs|Execute \d|Finished jobid"
-    r"|Job stats|Get status with|Unknown job snakejob-|Job snakejob-\S+ (?:succeeded|failed)"
+    r"Assuming|Building|Using \w+|Provided cores|Rules claiming|Select jobs|Execute \d"
+    r"|Finished jobid|Job stats|Get status with|Unknown job snakejob-|Job snakejob-\S+ (?:succeeded|failed)"
     r"|Complete log|Elapsed|RuleException|CalledProcess|Command 'set|WorkflowError|\[\w{3} \w{3} +\d|$"
 )
 
