@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import trees
 
-from traunet.bench.preparation import CODECS, PeakMemory, loop_tree, measure
+from traunet.bench.peak import PeakMemory
+from traunet.bench.preparation import CODECS, loop_tree, measure
 from traunet.data.video import count_frames, decode
 
 
