@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from traunet.checkup.counts import fold_lines, intensity_lines, some
+from traunet.checkup.counts import fold_lines, intensity_lines, printed, some
 from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
@@ -112,7 +112,7 @@ def subject_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     table = pd.DataFrame(rows).T
     counts = table.drop(columns="named").astype(int).sum()
     table.loc["all"] = {**counts, "named": ""}
-    yield from ("  " + line for line in table.to_string().splitlines())
+    yield from printed(table)
     kinds = Counter(
         f"{film.width} x {film.height}, {film.fps:g} frames/s, {film.codec}"
         for film in (one.film for one in subjects)
