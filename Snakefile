@@ -1,7 +1,8 @@
 """Everything, from nothing to the site, as a graph of jobs; `make book` runs it, `make plan` says what it would do.
 
 A job calls `traunet`, which finds its result or makes it. What is stale is decided by keys: hashes of the settings,
-the data, and the library's source (traunet/keys.py). Marks in done/ are all that Snakemake itself looks after.
+the data, and the library's source (traunet/keys.py). Marks in done/, and the executed notebooks, are all that
+Snakemake itself looks after.
 """
 
 import os

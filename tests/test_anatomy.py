@@ -104,6 +104,14 @@ def test_answers_are_asked_without_leaving_gradients_behind():
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_asking_a_network_in_training_changes_nothing_of_it():
+    net = tiny().train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    fields.answer_maps(net, IMAGES)
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_is_drawn_with_a_box_for_each_stage_that_has_one(variant):
     found = anatomy.stages(tiny(variant), SIZE)

@@ -172,13 +172,25 @@ def test_a_subject_in_whose_video_no_face_is_found_is_named_and_its_frames_are_c
     lines = list(face_lines([examined("SN001", 1), examined("SN002", 2), nobody, unseen]))
     assert "lies in a face in 24 of 24 sampled frames (12 more show dlib no face, and count as usable" in lines[0]
     assert [line for line in lines if line.startswith("odd:")] == [
-        f"odd: SN003: dlib finds no face in any of its {len(nobody.sightings.faces)} sampled frames; is this its "
+        f"odd: SN003: dlib finds no face in any of its {len(nobody.sample.calm)} calm frames; is this its "
         "video of the left camera, upright?"
     ]
 
 
+def test_a_face_that_is_seen_in_fast_frames_alone_is_held_against_no_landmarks():
+    hardly = examined("SN003", 3)
+    hardly.sightings.faces |= {number: [] for number in hardly.sample.calm}
+    assert any(hardly.sightings.faces.values())
+    lines = list(face_lines([examined("SN001", 1), examined("SN002", 2), hardly]))
+    assert not [line for line in lines if "nan" in line]
+    assert [line[:44] for line in lines if line.startswith("odd:")] == [
+        "odd: SN003: dlib finds no face in any of its"
+    ]
+    assert "no face was found" in next(face_lines([hardly]))
+
+
 def test_where_no_video_shows_a_face_that_is_said_once():
     lines = list(face_lines([examined("SN001", 1, faceless=True), examined("SN002", 2, faceless=True)]))
-    assert [line[:50] for line in lines if line.startswith("odd:")] == [
-        "odd: dlib finds no face in any sampled frame; are "
+    assert [line[:47] for line in lines if line.startswith("odd:")] == [
+        "odd: dlib finds no face in any calm frame; are "
     ]

@@ -120,12 +120,6 @@ def test_a_frame_with_two_aus_is_drawn_as_often_as_two_frames_with_one():
     assert weights[0] == pytest.approx(weights[1] + weights[2])
 
 
-def test_the_share_of_frames_without_any_au_can_be_set(frames):
-    positive = labels(frames)
-    weights = sampling_weights(positive, neutral_share=0.4)
-    assert weights[~positive.any(axis=1)].sum() == pytest.approx(0.4)
-
-
 @pytest.mark.parametrize("make", [np.zeros, np.ones])
 def test_without_a_difference_all_frames_are_alike(make):
     np.testing.assert_allclose(sampling_weights(make((5, 8), dtype=bool)), 0.2)

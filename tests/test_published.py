@@ -121,4 +121,4 @@ def test_base_rates_agree_with_the_counts_of_intensities(threshold):
 
 def test_a_missing_table_says_where_it_should_be(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"table1\.csv is missing.*checkout"):
-        published.table1(tmp_path)
+        published.read("table1", tmp_path)

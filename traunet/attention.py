@@ -1,7 +1,7 @@
 """What a network looks at: Grad-CAM, its own spatial attention, and how much falls on the right muscles."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from torch import nn
 
 from traunet.data.resampling import warp
 from traunet.facs import AUS, REGION_AUS
+from traunet.model.anatomy import hooked
 from traunet.model.blocks import SpatialAttention
 
 
@@ -153,17 +154,12 @@ def _graph_from(layer: nn.Module, net: nn.Module) -> Iterator[None]:
 @contextmanager
 def _listening(net: nn.Module, seen: dict[str, list[np.ndarray]]) -> Iterator[None]:
     """Note what every spatial attention's gate says, branch by branch."""
-    handles = []
-    for name, branch in net.branches.items():  # pyright: ignore
-        gates = [part.gate for part in branch.modules() if isinstance(part, SpatialAttention)]
-        for gate in gates:
-            note = seen.setdefault(name, [])
-            handles.append(gate.register_forward_hook(lambda *seen, note=note: note.append(_plane(seen[-1]))))
-    try:
+    with ExitStack() as stack:
+        for name, branch in net.branches.items():  # pyright: ignore
+            if gates := [part.gate for part in branch.modules() if isinstance(part, SpatialAttention)]:
+                note = seen.setdefault(name, [])
+                stack.enter_context(hooked(gates, lambda *told, note=note: note.append(_plane(told[-1]))))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _plane(gate: torch.Tensor) -> np.ndarray:

@@ -82,10 +82,9 @@ def pins(lock: Path) -> dict[str, str]:
 
 
 def _packages(lock: Path) -> Iterator[str]:
-    installed = {name: _version(name) for name in pins(lock)}
-    other = [
-        f"{name} {installed[name]} (pinned {pin})" for name, pin in pins(lock).items() if installed[name] != pin
-    ]
+    pinned = pins(lock)
+    installed = {name: _version(name) for name in pinned}
+    other = [f"{name} {installed[name]} (pinned {pin})" for name, pin in pinned.items() if installed[name] != pin]
     yield f"packages: {len(installed)} pinned" + ("" if other else ", all as pinned")
     yield from (f"odd: {difference}" for difference in other)
 

@@ -67,9 +67,9 @@ def tables_code() -> list[Any]:
     return [*_library(TABLES, also=TOLD_WITH), published_hash()]
 
 
-def published_hash(folder: Path = published.FOLDER) -> str:
+def published_hash() -> str:
     """A hash of the tables typed from the paper and of DISFA's published statistics."""
-    return digest([[file.name, file_sha256(file)] for file in sorted(folder.glob("*.csv"))])
+    return digest([[file.name, file_sha256(file)] for file in sorted(published.FOLDER.glob("*.csv"))])
 
 
 def answers(runs: "Iterable[Run]") -> list[Any]:

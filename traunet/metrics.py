@@ -67,14 +67,17 @@ def count(actual: np.ndarray, predicted: np.ndarray) -> Counts:
     actual, predicted = np.asarray(actual, dtype=bool), np.asarray(predicted, dtype=bool)
     if actual.shape != predicted.shape:
         raise ValueError(f"truth has shape {actual.shape} and answers {predicted.shape}; they must be equal")
-    pairs = ((actual, predicted), (~actual, predicted), (actual, ~predicted), (~actual, ~predicted))
-    return Counts(*((left & right).sum(axis=0) for left, right in pairs))
+    return Counts(*(mask.sum(axis=0) for mask in _outcomes(actual, predicted)))
 
 
 def count_by_group(actual: np.ndarray, predicted: np.ndarray, group: np.ndarray, n_groups: int) -> Counts:
     """Count per group: flat arrays (N,), with group numbers from 0 -> counts (n_groups,)."""
-    pairs = ((actual, predicted), (~actual, predicted), (actual, ~predicted), (~actual, ~predicted))
-    return Counts(*(np.bincount(group[left & right], minlength=n_groups) for left, right in pairs))
+    return Counts(*(np.bincount(group[mask], minlength=n_groups) for mask in _outcomes(actual, predicted)))
+
+
+def _outcomes(actual: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Where answers are true and false positives and negatives, in the order of `Counts`."""
+    return actual & predicted, ~actual & predicted, actual & ~predicted, ~actual & ~predicted
 
 
 def f1(counts: Counts) -> np.ndarray:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from traunet.bench.figure import Figure
-from traunet.bench.preparation import PeakMemory
+from traunet.bench.peak import PeakMemory
 from traunet.config import PAPER, AlignConfig, ModelConfig, SynthConfig
 from traunet.data import folds
 from traunet.data.disfa import read_tree

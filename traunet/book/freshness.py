@@ -44,7 +44,10 @@ STAGES = {
 FREE = {"profile", "weights", "disfa"}  # settings, not files that a stage made
 ALL = ("tree", "store", "trunk", "runs", "results")
 # What makes the stages works through their keys; a notebook hangs on its text only if it imports it itself.
-MAKERS = {"traunet.report", "traunet.training", "traunet.pretraining"} | {
+MAKERS = {
+    "traunet.report",
+    "traunet.training",
+    "traunet.pretraining",
     "traunet.synth.tree",
     "traunet.data.preparing",
 }

@@ -23,7 +23,6 @@ UNUSED = {
     f"{MATHJAX}/input/asciimath*": "formulas as AsciiMath; ours are TeX",
     f"{MATHJAX}/input/tex*.js": "parts of tex-chtml.js; input/tex/extensions stays, for rare macros",
     "_static/**/*.map": "for those who debug the theme",
-    "_static/**/*.LICENSE.txt.map": "the same",
     "_static/scripts/fontawesome.js*": "the icons as a script; pages take them from the font",
     "_static/locales": "the theme's translations, which only the build reads",
     "_static/*webpack-macros.html": "the theme's templates, which only the build reads",

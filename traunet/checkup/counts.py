@@ -29,7 +29,7 @@ def intensity_lines(subjects: Sequence[Examined], synthetic: bool) -> Iterator[s
     ours, known = count_intensities(labels), published.intensity_counts().loc[:, list(INTENSITIES)]
     table = ours.join(known.add_prefix("publ. "), how="left").rename(columns=str)
     yield "intensities: labelled frames, marked-bad ones too; published counts (recalled) are of eight AUs"
-    yield from _printed(table.astype("Int64").astype(object).where(table.notna(), "-"))
+    yield from printed(table.astype("Int64").astype(object).where(table.notna(), "-"))
     yield from _verdict(ours, known, {one.subject for one in labelled}, synthetic)
     yield ""
     yield from _rate_lines(labels)
@@ -69,7 +69,7 @@ def _rate_lines(labels: pd.DataFrame) -> Iterator[str]:
         }
     ).T
     yield "base rates: percent of labelled frames; the published ones at 2 were computed, the others recalled"
-    yield from _printed(table.round(2))
+    yield from printed(table.round(2))
 
 
 def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
@@ -88,7 +88,7 @@ def fold_lines(subjects: Sequence[Examined], threshold: int) -> Iterator[str]:
         }
         empty += [] if frames else [str(fold)]
         lacking += [f"{au} in fold {fold}" for au, n in zip(AUS, positive.sum(0), strict=True) if not n]
-    yield from _printed(pd.DataFrame(rows).T)
+    yield from printed(pd.DataFrame(rows).T)
     if empty:
         yield (
             f"missing: a usable frame in fold {', '.join(empty)}, and training needs some in each; add "
@@ -106,7 +106,7 @@ def _positives(one: Examined, threshold: int) -> np.ndarray:
     return (one.labels.loc[one.usable, list(AUS)] >= threshold).sum().to_numpy()
 
 
-def _printed(table: pd.DataFrame) -> Iterator[str]:
+def printed(table: pd.DataFrame) -> Iterator[str]:
     yield from ("  " + line for line in table.to_string().splitlines())
 
 

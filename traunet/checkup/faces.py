@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from traunet.faces.landmarks import Box, DlibLandmarks, Face
-from traunet.facs import FLIP, JAW, LEFT_IMAGE_EYE, RIGHT_IMAGE_EYE, interocular_distance
+from traunet.faces.landmarks import Box, DlibLandmarks, Face, landmark_error
+from traunet.facs import FLIP, LEFT_IMAGE_EYE, RIGHT_IMAGE_EYE
 
 CALM, FAST = 12, 16  # frames of each subject
 FITS = 0.15  # of the inter-ocular distance: the median error up to which landmarks belong to the picture
@@ -63,20 +63,15 @@ def error_of(faces: list[Face], points: np.ndarray) -> float:
 
     In the found face's measure, not in the landmarks' own: those may be of any size. NaN without a face.
     """
-    gaps = [
-        np.delete(np.linalg.norm(face.landmarks - points, axis=-1), JAW).mean()
-        / interocular_distance(face.landmarks)
-        for face in faces
-    ]
-    return float(min(gaps, default=np.nan))
+    return min((landmark_error(points, face.landmarks) for face in faces), default=np.nan)
 
 
-def errors(sightings: Sightings, numbers: tuple[int, ...], landmarks: np.ndarray, lag: int = 0) -> np.ndarray:
-    """The error of each of these frames, were its landmarks those of the frame `lag` later; NaN where unknown."""
+def errors(sightings: Sightings, numbers: tuple[int, ...], landmarks: np.ndarray) -> np.ndarray:
+    """The error of the landmarks of each of these frames; NaN where unknown."""
     out = np.full(len(numbers), np.nan)
     for i, number in enumerate(numbers):
-        if 0 <= number - 1 + lag < len(landmarks):
-            out[i] = error_of(sightings.faces.get(number, []), landmarks[number - 1 + lag])
+        if number <= len(landmarks):
+            out[i] = error_of(sightings.faces.get(number, []), landmarks[number - 1])
     return out
 
 

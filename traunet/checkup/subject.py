@@ -27,7 +27,7 @@ class Examined:
     """What was found of a subject; what could not be read is empty, and `problems` says why.
 
     `landmarks` are read as counting from 1; `marked` (frames,) bool are the marked-bad ones; `schemes` counts the
-    landmark files by naming scheme, and `first_file`, `last_file` are the frames that their names mean.
+    landmark files by naming scheme.
     """
 
     subject: str
@@ -36,8 +36,6 @@ class Examined:
     marked: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
     reasons: Counter = field(default_factory=Counter)
     schemes: Counter = field(default_factory=Counter)
-    first_file: int = 0
-    last_file: int = 0
     film: Film | None = None
     sample: Sample = field(default_factory=Sample)
     sightings: Sightings = field(default_factory=Sightings)
@@ -85,7 +83,6 @@ def _read_labels(found: Examined, _: Path, folders: Folders) -> None:
 def _read_landmarks(found: Examined, _: Path, folders: Folders) -> None:
     files = landmark_files(folders.landmarks, found.subject)
     found.schemes = Counter(scheme_of(path.name) for path in files.values())
-    found.first_file, found.last_file = min(files), max(files)
     frames = found.frames or max(files)
     found.landmarks, reason, found.notes = read_landmarks(folders.landmarks, found.subject, frames, FIRST_PIXEL)
     found.reasons = Counter(reason[reason != ""])

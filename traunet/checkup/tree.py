@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from traunet.checkup.counts import fold_lines, intensity_lines, some
+from traunet.checkup.counts import fold_lines, intensity_lines, printed, some
 from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
@@ -112,7 +112,7 @@ def subject_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     table = pd.DataFrame(rows).T
     counts = table.drop(columns="named").astype(int).sum()
     table.loc["all"] = {**counts, "named": ""}
-    yield from ("  " + line for line in table.to_string().splitlines())
+    yield from printed(table)
     kinds = Counter(
         f"{film.width} x {film.height}, {film.fps:g} frames/s, {film.codec}"
         for film in (one.film for one in subjects)
@@ -126,11 +126,11 @@ def subject_lines(subjects: Sequence[Examined]) -> Iterator[str]:
 def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
     """Do the landmarks fit the pictures, as far as an independent detector sees; and where does counting begin?"""
     shown = [one for one in subjects if one.sightings.faces]
-    seen = [one for one in shown if any(one.sightings.faces.values())]
+    seen = [one for one in shown if any(map(one.sightings.faces.get, one.sample.calm))]
     if not seen:
         yield "landmarks: no face was found in the pictures, so they were not held against any"
         if shown:
-            yield "odd: dlib finds no face in any sampled frame; are these the videos of the left camera, upright?"
+            yield "odd: dlib finds no face in any calm frame; are these the videos of the left camera, upright?"
         return
     inside = np.concatenate([in_a_face(one.sightings, one.sample.calm, one.landmarks) for one in shown])
     fits = {one.subject: median(errors(one.sightings, one.sample.calm, one.landmarks)) for one in seen}
@@ -155,8 +155,8 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
 
 def _faceless(one: Examined) -> Iterator[str]:
     yield (
-        f"odd: {one.subject}: dlib finds no face in any of its {len(one.sightings.faces)} sampled frames; is this "
-        f"its video of the left camera, upright?"
+        f"odd: {one.subject}: dlib finds no face in any of its {len(one.sample.calm)} calm frames; is this its "
+        f"video of the left camera, upright?"
     )
 
 

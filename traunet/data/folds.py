@@ -25,7 +25,6 @@ SUBJECTS = tuple(sorted(subject for part in TEST_SUBJECTS.values() for subject i
 class Split:
     """Row indices of the usable frames of one fold; no subject is in two of the three parts."""
 
-    fold: int
     train: np.ndarray
     held_out: np.ndarray  # training subjects kept aside to choose the epoch; empty if none are
     test: np.ndarray
@@ -72,7 +71,7 @@ def split(frames: pd.DataFrame, fold: int, held_out: int = 0, threshold: int = 3
     aside = held_out_subjects(frames.loc[usable & ~tested], held_out, threshold)
     kept_aside = frames["subject"].isin(aside).to_numpy()
     parts = (usable & ~tested & ~kept_aside, usable & kept_aside, usable & tested)
-    return Split(fold, *(np.flatnonzero(part) for part in parts), held_out_subjects=aside)
+    return Split(*(np.flatnonzero(part) for part in parts), held_out_subjects=aside)
 
 
 def held_out_subjects(frames: pd.DataFrame, count: int, threshold: int = 3) -> tuple[str, ...]:
@@ -99,7 +98,7 @@ def held_out_subjects(frames: pd.DataFrame, count: int, threshold: int = 3) -> t
     return tuple(str(subject) for subject in subjects[choices[best]])
 
 
-def sampling_weights(positive: np.ndarray, neutral_share: float | None = None) -> np.ndarray:
+def sampling_weights(positive: np.ndarray) -> np.ndarray:
     """The probability of drawing each training frame: labels (N, A) bool -> (N,), which sum to 1.
 
     "Firstly the weight for each positive AU label was calculated for the training set, then the probability for
@@ -107,7 +106,7 @@ def sampling_weights(positive: np.ndarray, neutral_share: float | None = None) -
 
     Decision: an AU's weight is one over its number of positive frames, and a frame's probability is the sum of the
     weights of its AUs, so that every AU accounts for the same share of the draws. Frames without any AU, of which
-    the paper says nothing, are drawn as if "none" were one AU more, or take up `neutral_share` of the draws.
+    the paper says nothing, are drawn as if "none" were one AU more.
     Others considered: the weight of the rarest AU alone (frames with several AUs are drawn less often), and
     weight 1 for frames without AU (nearly the same as ours).
     """
@@ -120,5 +119,5 @@ def sampling_weights(positive: np.ndarray, neutral_share: float | None = None) -
     acting = positive @ (1 / np.maximum(counts, 1)) / present
     if not none.any():
         return acting / acting.sum()
-    share = 1 / (present + 1) if neutral_share is None else neutral_share
+    share = 1 / (present + 1)
     return (1 - share) * acting / acting.sum() + share * none / none.sum()

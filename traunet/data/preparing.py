@@ -17,7 +17,7 @@ import pandas as pd
 import simplejpeg
 
 import traunet
-from traunet.config import AlignConfig
+from traunet.config import AlignConfig, canonical_json
 from traunet.data.align import can_align, face_transform, lies_in, transform_points
 from traunet.data.aligning import Part, Task, align_parts
 from traunet.data.disfa import NOT_DECODABLE, Tree, count_reasons
@@ -131,9 +131,7 @@ def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
     parts = {subject: [Part.of(task) for task in own] for subject, own in tasks.items()}
     lengths = {subject: _lengths(tree, subject, own) for subject, own in parts.items()}
     for subject, own in parts.items():
-        if lengths[subject].any() or not wanted[subject].any():
-            continue
-        if not any(part.decoded for part in own):
+        if wanted[subject].any() and not any(part.decoded for part in own):
             raise no_frame(tree.videos[subject])
     every = np.concatenate(list(lengths.values()))
     frames = _judged(tree, np.concatenate(list(wanted.values())), every > 0)
@@ -141,8 +139,8 @@ def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
         counts = count_reasons(frames).loc["all"].to_dict()
         told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
         raise ValueError(f"{tree.root}: not one frame can be used ({told}); check its videos and landmarks")
-    _warn_undecodable(tree, frames)
-    content = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
+    _warn_of_lost(tree, frames)
+    content = hashlib.sha256(canonical_json(config).encode())
     content.update(frames.to_csv(index=False).encode())
     _write_landmarks(folder / LANDMARKS, tree, config, lengths, content.update)
     content.update(json.dumps([[part.sha256 for part in own] for own in parts.values()]).encode())
@@ -212,7 +210,7 @@ def _judged(tree: Tree, wanted: np.ndarray, stored: np.ndarray) -> pd.DataFrame:
     return tree.frames.assign(usable=stored, reason=reason)
 
 
-def _warn_undecodable(tree: Tree, frames: pd.DataFrame) -> None:
+def _warn_of_lost(tree: Tree, frames: pd.DataFrame) -> None:
     fresh = frames.loc[tree.frames["usable"] & ~frames["usable"], ["subject", "reason"]]
     for (subject, reason), count in fresh.value_counts(sort=False).to_dict().items():
         warnings.warn(

@@ -18,7 +18,7 @@ from traunet.data.aligning import Part, Task
 from traunet.data.pictures import QUALITY
 from traunet.data.video import Stretch
 from traunet.machines.locking import alone
-from traunet.records.provenance import code_hash
+from traunet.records.provenance import code_hash, file_sha256
 
 PICTURES = ".pictures"
 NEW = "new"  # the store while it is put together
@@ -50,8 +50,7 @@ class Unfinished:
         """Whether an earlier call has done this task, and its part is still what it was."""
         try:
             part = Part.of(task)
-            with task.pictures.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
+            return file_sha256(task.pictures) == part.sha256
         except (OSError, ValueError, TypeError):
             return False
 

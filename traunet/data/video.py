@@ -259,9 +259,3 @@ def numbered_frames(video: Path, labelled: int | None = None) -> Iterator[tuple[
 def no_frame(video: Path) -> ValueError:
     """What to raise when no frame of a video can be decoded."""
     return ValueError(f"{video}: no frame in it can be decoded; copy the video again")
-
-
-def decode(video: Path) -> Iterator[np.ndarray]:
-    """Yield the frames that can be decoded, as uint8 RGB images H x W x 3."""
-    for _, image in numbered_frames(video):
-        yield image

@@ -51,7 +51,7 @@ class Frames(Dataset):
 
     def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
         rows, flips = draw
-        images = np.array(self.store.images(rows))
+        images = self.store.images(rows)
         images[flips] = images[flips, :, ::-1]
         return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(self.labels[rows])
 

@@ -38,7 +38,6 @@ class Stage:
     `kind` is block, decoder, mask, attention, followers or head; `traits` says which of `TRAITS` it is made of.
     """
 
-    name: str
     title: str
     part: str
     kind: str
@@ -84,15 +83,13 @@ def stages(net: TRANet, size: int) -> list[Stage]:
     Stages that do nothing, such as an attention that an ablation took away, are left out.
     """
     shapes, work = _watched(net, size)
-    names = {module: name for name, module in net.named_modules()}
-    return [_measured(part, names[part.last], shapes, work) for part in _parts(net)]
+    return [_measured(part, shapes, work) for part in _parts(net)]
 
 
-def _measured(part: Part, name: str, shapes: Mapping, work: Mapping) -> Stage:
+def _measured(part: Part, shapes: Mapping, work: Mapping) -> Stage:
     parameters = [p for module in part.modules for p in module.parameters()]
     leaves = {leaf for module in part.modules for leaf in module.modules()}
     return Stage(
-        name,
         part.title,
         part.part,
         part.kind,
@@ -172,7 +169,7 @@ def hooked(modules: Iterable[nn.Module], hook: Callable) -> Iterator[None]:
 
 
 def table(found: Iterable[Stage]) -> pd.DataFrame:
-    """The stages as a table: stage, shape, parameters and multiply-adds (both in millions)."""
+    """The stages as a table: part, stage, shape, parameters and multiply-adds (both in millions)."""
     rows = [(s.part, s.title, s.size, s.parameters / 1e6, s.multiply_adds / 1e6) for s in found]
     return pd.DataFrame(rows, columns=["part", "stage", "shape", "parameters, M", "multiply-adds, M"])
 
@@ -190,7 +187,7 @@ def totals(found: Iterable[Stage]) -> pd.Series:
 
 
 def drift(state: dict[str, Tensor], start: dict[str, Tensor]) -> pd.DataFrame:
-    """How far training moved each block of the trunk: block, parameters, largest change, relative change in %.
+    """How far training moved each block of the trunk: block, numbers, largest change, relative change in %.
 
     `state` is a trained network's, `start` the trunk's that it began with. BatchNorm's statistics count as well.
     The relative change is the length of all changes of a block beside the length of all it began with.

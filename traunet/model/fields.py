@@ -100,6 +100,7 @@ def gradient_map(net: TRANet, images: np.ndarray, answer: Callable[[Tensor], Ten
     """
     batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().requires_grad_()
     training = net.training
+    net.eval()
     try:
         (moved,) = torch.autograd.grad(answer(batch).sum(), batch)
     finally:

@@ -27,34 +27,34 @@ def read(name: str, folder: Path = FOLDER) -> "pd.DataFrame":
     return pd.read_csv(path)
 
 
-def table1(folder: Path = FOLDER) -> "pd.DataFrame":
+def table1() -> "pd.DataFrame":
     """Table 1, "F1-frame and accuracy for 8 Aus on DISFA": one row a metric and method, in percent."""
-    return read("table1", folder)
+    return read("table1")
 
 
-def table2(folder: Path = FOLDER) -> "pd.DataFrame":
+def table2() -> "pd.DataFrame":
     """Table 2, "F1-frame for different variants of TRA-Net", and Table 1's TRA-Net as its last row, in percent."""
-    return read("table2", folder)
+    return read("table2")
 
 
-def tolerances(folder: Path = FOLDER) -> "pd.DataFrame":
+def tolerances() -> "pd.DataFrame":
     """By how many points a score may differ from the printed one, by metric and score, each with its reason."""
-    return read("tolerances", folder)
+    return read("tolerances")
 
 
-def claims(folder: Path = FOLDER) -> "pd.DataFrame":
+def claims() -> "pd.DataFrame":
     """The paper's claims: quoted, with their place, what would bear them out, and the numbers that show it."""
-    return read("claims", folder)
+    return read("claims")
 
 
-def base_rates(folder: Path = FOLDER) -> "pd.DataFrame":
+def base_rates() -> "pd.DataFrame":
     """Percent of DISFA's frames at or above each intensity threshold (the index), per AU, with its origin."""
-    return read("base_rates", folder).set_index("threshold")
+    return read("base_rates").set_index("threshold")
 
 
-def intensity_counts(folder: Path = FOLDER) -> "pd.DataFrame":
+def intensity_counts() -> "pd.DataFrame":
     """DISFA's frames at each intensity: one row an AU (the index), columns 1 to 5, and their origin."""
-    table = read("intensity_counts", folder).set_index("AU")
+    table = read("intensity_counts").set_index("AU")
     return table.rename(columns={str(intensity): intensity for intensity in range(1, 6)})
 
 
@@ -65,6 +65,6 @@ def audit_averages(table: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(recomputed=recomputed.round(2), follows=follows)
 
 
-def intensity_shares(folder: Path = FOLDER) -> "pd.DataFrame":
+def intensity_shares() -> "pd.DataFrame":
     """Percent of DISFA's frames at each intensity 1 to 5 (columns) of each AU (index)."""
-    return 100 * intensity_counts(folder).loc[list(AUS), list(range(1, 6))] / FRAMES
+    return 100 * intensity_counts().loc[list(AUS), list(range(1, 6))] / FRAMES

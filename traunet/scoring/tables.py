@@ -45,12 +45,11 @@ def beside_printed(rows: pd.DataFrame, name: str) -> HTML:
     return sortable(table, 1, highest(table, within="scores"))
 
 
-def highest(table: pd.DataFrame, within: str | list[str] | None = None, lowest: bool = False) -> pd.DataFrame:
+def highest(table: pd.DataFrame, within: str | list[str] | None = None) -> pd.DataFrame:
     """Where each column of numbers has its best: of the whole table, or of the rows that share an index level."""
     numbers = table.select_dtypes("number")
     groups = numbers.groupby(level=within) if within else None
-    how = "min" if lowest else "max"
-    extreme = groups.transform(how) if groups else numbers.agg(how)
+    extreme = groups.transform("max") if groups else numbers.max()
     return numbers.eq(extreme) & numbers.notna()
 
 

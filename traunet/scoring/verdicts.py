@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from math import isnan, nan
 
 import pandas as pd
@@ -54,6 +55,7 @@ class Place:
         return f"{self.parts}.{averaging}.{self.score}"
 
 
+@cache
 def tolerances() -> dict[tuple[str, str], float]:
     """The tolerance in points by metric and "AU" or "Avg"."""
     table = published.tolerances()

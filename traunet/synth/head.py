@@ -48,7 +48,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Part:
-    """A surface that keeps its shape: vertices (V, 3), triangles (F, 3), texels (V, 2), shadow and gloss (V,)."""
+    """A surface that keeps its shape: vertices (V, 3), triangles (F, 3), texels (V, 2), shadow (V,); one gloss."""
 
     vertices: np.ndarray
     triangles: np.ndarray

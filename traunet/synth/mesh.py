@@ -37,7 +37,8 @@ IBUG_68 = np.array(_JAW + _BROWS + _NOSE + _EYES + _LIPS)
 
 @dataclass(frozen=True)
 class Pull:
-    """Where one action unit pulls the skin, and how far, at intensity 5.
+    """Where the skin is pulled, and how far: by an action unit at intensity 5, or by one standard deviation of a
+    person's shape.
 
     at: a vertex (its mirror image is pulled alike); reach: standard deviation of the pull around it, in units;
     by: (outward, up, forward) in units.

@@ -15,9 +15,8 @@ from traunet.synth.mesh import INNER_LIP, LEFT_BROW, LEFT_EYE, OUTER_LIP, RIGHT_
 FACE = 512  # pixels, height and width of the face's part of the atlas
 ATLAS = (FACE + 257, FACE + 1)  # one more row and column, for interpolation at the edge
 HALF_WIDTH, HALF_HEIGHT = 96.0, 106.0  # units of the face mesh that the face's part shows, from its middle
-# (left, top, width, height) of the other surfaces
+# (left, top, width, height) of the other surfaces; right of PLAIN, the skin's, lie the mouth's and the cloth's
 EYE, TEETH, PLAIN, HAIR = (0, 512, 128, 128), (128, 512, 128, 128), (256, 512, 32, 32), (0, 640, 512, 128)
-PATCHES = ("skin", "mouth", "cloth")  # plain colours, side by side from PLAIN on
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,15 @@ IRIS_TONES = np.array([[70, 44, 26], [104, 74, 40], [84, 104, 70], [88, 124, 156
 def random_colors(rng: np.random.Generator) -> Colors:
     """Draw the paints of one head."""
     tone = rng.uniform(0, len(TONES) - 1)
-    skin = _between(TONES, tone) + rng.normal(0, 5, 3)
+    skin = _at(TONES, tone) + rng.normal(0, 5, 3)
     dark = tone / (len(TONES) - 1)
-    hair = _between(HAIR_TONES, rng.uniform(0, 4 if dark < 0.5 else 1.2)) + rng.normal(0, 5, 3)
+    hair = _at(HAIR_TONES, rng.uniform(0, 4 if dark < 0.5 else 1.2)) + rng.normal(0, 5, 3)
     return Colors(
         skin=skin,
         lips=skin * rng.uniform(0.72, 0.85) * [1.06, 0.78, 0.78],
         hair=np.clip(hair, 8, 250),
         brows=np.clip(hair * rng.uniform(0.5, 0.85), 8, 250),
-        iris=_between(IRIS_TONES, rng.uniform(0, 3 if dark < 0.5 else 0.8)),
+        iris=_at(IRIS_TONES, rng.uniform(0, 3 if dark < 0.5 else 0.8)),
         cloth=np.clip(rng.uniform(30, 190) + rng.normal(0, 30, 3), 5, 250),
         teeth=np.array([226, 220, 206]) * rng.uniform(0.88, 1.0),
         brow_thickness=rng.uniform(0.6, 1.25),
@@ -63,9 +62,10 @@ def random_colors(rng: np.random.Generator) -> Colors:
     )
 
 
-def _between(tones: np.ndarray, position: float) -> np.ndarray:
-    low = min(int(position), len(tones) - 2)
-    return tones[low] + (position - low) * (tones[low + 1] - tones[low])
+def _at(line: np.ndarray, position: float) -> np.ndarray:
+    """What lies at a position, 0 to N - 1, between the neighbours of a line (N, C) -> (C,)."""
+    low = min(int(position), len(line) - 2)
+    return line[low] + (position - low) * (line[low + 1] - line[low])
 
 
 def face_uv(vertices: np.ndarray) -> np.ndarray:
@@ -193,11 +193,6 @@ def _paint_brow(face: np.ndarray, colors: Colors, points: np.ndarray, rng: np.ra
         cv2.line(cover, ends[0], ends[1], 1.0, 1, cv2.LINE_AA, 3)
     cover = cv2.GaussianBlur(cover, (0, 0), 1.3)
     _blend(face, colors.brows, np.clip(1.35 * cover, 0, 0.92))
-
-
-def _at(line: np.ndarray, position: float) -> np.ndarray:
-    low = min(int(position), len(line) - 2)
-    return line[low] + (position - low) * (line[low + 1] - line[low])
 
 
 def _paint_eye(colors: Colors, rng: np.random.Generator) -> np.ndarray:
