@@ -107,6 +107,7 @@ def _positives(one: Examined, threshold: int) -> np.ndarray:
 
 
 def printed(table: pd.DataFrame) -> Iterator[str]:
+    """A table line by line, moved in."""
     yield from ("  " + line for line in table.to_string().splitlines())
 
 
