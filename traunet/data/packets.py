@@ -15,6 +15,7 @@ from av.error import FFmpegError
 
 # So many of a video's frames, or this share, are taken for left out by the recorder; else times are uneven.
 FEW, GAPS = 3, 0.1
+AVI = "avi"
 CHUNK_HEADER = 8  # bytes that stand before a packet in an AVI file
 
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
@@ -68,6 +69,7 @@ class Index(NamedTuple):
     late: int = 0  # time before the first frame, in which the recorder wrote nothing
     labelled: int | None = None  # how many labels the video has, if that is known
     perhaps_late: int = 0  # frames that the recorder may have left out before the first, which nothing decides
+    timed: bool = False  # whether the file tells its times; an AVI file does not, and FFmpeg makes them up
 
     # Decision: a gap in the times is a frame that the recorder left out, unless the file has exactly as many
     # pictures as labels. Then whoever labelled them saw no gap: FFmpeg, too, makes one behind the first picture of
@@ -120,6 +122,7 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
         chunks = _chunks(container)  # now: reading on adds to them
         packets = [_Packet(one.pts, one.is_keyframe, one.pos, one.is_discard) for one in packets_of(container)]
         reorders, promised = bool(stream.codec_context.has_b_frames), stream.frames
+        timed = container.format.name != AVI
     if hidden := sum(packet.hidden for packet in packets):
         raise ValueError(
             f"{video}: an edit list hides {hidden} of its frames from players, and labels may count without them; "
@@ -135,12 +138,12 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
     begin, end = (chunks[0].time, chunks[-1].time + 1) if chunks else (0, 0)
     late = begin if end <= promised or end == labelled else 0
     times, keys = [packet.time for packet in packets], [packet.key for packet in packets]
-    return Index(times, keys, reorders, late, labelled, perhaps_late=begin - late)
+    return Index(times, keys, reorders, late, labelled, perhaps_late=begin - late, timed=timed)
 
 
 def _chunks(container) -> list[_Chunk]:
     """The index of an AVI file, without the empty chunks; nothing of other files."""
-    entries = container.streams.video[0].index_entries if container.format.name == "avi" else ()
+    entries = container.streams.video[0].index_entries if container.format.name == AVI else ()
     return [_Chunk(entry.pos + CHUNK_HEADER, entry.timestamp) for entry in entries]
 
 
