@@ -16,6 +16,7 @@ from av.error import FFmpegError
 # So many of a video's frames, or this share, are taken for left out by the recorder; else times are uneven.
 FEW, GAPS = 3, 0.1
 AVI = "avi"
+MOST_EARLY = 16  # frames that H.264 lets stand before one that is shown before them
 CHUNK_HEADER = 8  # bytes that stand before a packet in an AVI file
 
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
@@ -93,7 +94,15 @@ class Index(NamedTuple):
     @property
     def doubtful(self) -> int:
         """How many may be none, or may be there besides; labels behind them may be off by so many frames."""
-        return 0 if self.labelled in (None, self.frames) else self.gaps + self.perhaps_late
+        return 0 if self.labelled in (None, self.frames) else self.gaps - self.cut_off + self.perhaps_late
+
+    @property
+    def cut_off(self) -> int:
+        """How many of the gaps a cut explains: frames shown before the last, that stood behind it in the file."""
+        if self.labelled is None or self.frames >= self.labelled or not self.gaps:
+            return 0
+        early = _most_early(self.numbers)
+        return self.frames - early - sorted(self.numbers)[-1 - early]
 
 
 class _Packet(NamedTuple):
@@ -160,6 +169,14 @@ def _lost(chunks: list[_Chunk], found: set[int]) -> list[_Chunk]:
         if 2 * sum(met) > min(len(chunks), len(found)):  # else it means other places, and tells nothing
             return [one for one, is_met in zip(chunks, met, strict=True) if not is_met and one.place + off < last]
     return []
+
+
+def _most_early(numbers: list[int]) -> int:
+    """How many frames stand in the file before one that is shown before them all, at most."""
+    shown, early = np.array(numbers), np.zeros(len(numbers), dtype=int)
+    for back in range(1, min(MOST_EARLY + 1, len(shown))):
+        early[back:] += shown[:-back] > shown[back:]
+    return int(early.max())
 
 
 def _by_time(times: list[int | None], late: int = 0) -> list[int]:
