@@ -43,7 +43,7 @@ def _list(name: bytes, content: bytes) -> bytes:
 
 
 def packed(video: Path) -> list[Chunk]:
-    """The packets of an MPEG-4 AVI file with B-frames, each B-frame moved into the chunk before its own."""
+    """The packets of an MPEG-4 AVI file with B-frames as XviD packs them: P B1, B2, …, and a frame of nothing."""
     with av.open(str(video)) as container:
         header = container.streams.video[0].codec_context.extradata or b""
     chunks, made = chunks_of(video), []
@@ -52,8 +52,11 @@ def packed(video: Path) -> list[Chunk]:
         if not made:
             begin = min(place for mark in (b"\xb3", b"\xb6") if (place := content.find(b"\0\0\1" + mark)) >= 0)
             content = (content[:begin] or header) + PACKED + content[begin:]
-        if chunks and _kind(chunks[0][0]) == "B" != _kind(content):
-            made += [(content + chunks.pop(0)[0], key), (NOTHING, False)]
+        between = []
+        while chunks and _kind(chunks[0][0]) == "B":
+            between.append(chunks.pop(0))
+        if between:
+            made += [(content + between[0][0], key), *between[1:], (NOTHING, False)]
         else:
             made.append((content, key))
     return made

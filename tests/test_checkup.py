@@ -1,5 +1,7 @@
 """A tree is read whole, and what is odd or missing is said, each in a line."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -64,6 +66,17 @@ def test_damaged_and_lost_frames_are_told_by_number(root):
     text = remarks(report(root))
     assert "LeftVideoSN001_comp.avi: 1 frames do not decode: 4;" in text
     assert "LeftVideoSN031_comp.avi: does not decode to its end: 6 frames are promised, " in text
+
+
+def test_a_file_that_may_not_be_read_is_told_without_advice_on_where_to_write(root, monkeypatch):
+    file = trees.label_file(root, "SN001", "AU1")
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    monkeypatch.setattr("traunet.checkup.subject.read_labels", refuse)
+    found = examine_subject(root, find_folders(root), "SN001")
+    assert found.problems == [f"{file}: you may not read it; ask its owner"]
 
 
 def test_a_film_tells_what_is_in_it_and_shows_the_frames_that_are_asked_for(root):

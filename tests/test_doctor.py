@@ -1,6 +1,8 @@
 """The doctor says what is here, what is missing and what is odd, and judges at the end whether it will do."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -107,6 +109,33 @@ def test_weights_that_are_none_are_a_line(tmp_path):
     lines = whole_report(workspace)
     assert "refused: it holds a whole pickled module" in remarks(lines)
     assert lines[-1].startswith("not fit")
+
+
+@pytest.mark.parametrize("place", ["", "Videos_LeftCamera", "Landmark_Points"])
+def test_a_folder_that_may_not_be_read_is_told_and_counted_once(root, tmp_path, monkeypatch, place):
+    locked, real = root / place, Path.iterdir
+
+    def iterdir(folder: Path):
+        if folder == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    lines = whole_report(Workspace(SMOKE, tmp_path / "build", disfa=root))
+    missing = [line for line in lines if line.startswith("missing: ")]
+    assert missing == [f"missing: {locked}: you may not read it; ask its owner"]
+    assert lines[-1].startswith("not fit for make book PROFILE=smoke: 1 missing, ")
+
+
+def test_weights_in_a_folder_that_may_not_be_read_are_told_without_the_systems_number(tmp_path, monkeypatch):
+    file = tmp_path / "locked" / "senet50_ft_weight.pkl"
+
+    def read_trunk(path: Path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(model_weights, "read_trunk", read_trunk)
+    lines = list(doctor._weights(Workspace(SMOKE, tmp_path / "build", weights=file)))
+    assert lines == [f"missing: {file}: you may not read it; ask its owner"]
 
 
 def test_networks_of_other_data_are_not_counted_as_the_books(tmp_path):

@@ -7,8 +7,10 @@ import lzma
 import struct
 import tarfile
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PosixPath
 
 import numpy as np
 import pytest
@@ -109,13 +111,40 @@ def test_a_page_that_was_saved_instead_of_the_file_is_told(tmp_path, page):
     assert said.startswith("a web page was saved in place of the file; fetch senet50_ft_dims_2048.pth or")
 
 
+TEXTS = [b"404 Not", b"conv1.weight 0.1\n" * 99, "Gewichte f\xfcr SENet\r\n".encode("latin1"), b'{"conv1": [0.1]}']
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_told_as_such(tmp_path, text):
+    said = said_of(tmp_path / "senet50_ft_weight.pkl", text)
+    assert said.startswith("a text file, which holds no weights; fetch senet50_ft_dims_2048.pth or")
+
+
+def test_a_zip_whose_directory_is_damaged_is_refused_as_a_damaged_file(tmp_path):
+    """A byte of the version, of a name, of a size: zipfile and torch have a word of their own for each."""
+    whole = weights()
+    directory = whole.index(b"PK\x01\x02")
+    for place in range(directory, directory + 60):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 0xFF
+        (tmp_path / "some.pth").write_bytes(spoilt)
+        with suppress(WeightsError):
+            load_trunk(tmp_path / "some.pth")
+    for place in (6, 46):
+        spoilt = bytearray(whole)
+        spoilt[directory + place] = 0xFF
+        assert said_of(tmp_path / "some.pth", bytes(spoilt)).startswith("damaged, or no weights file (")
+
+
 def test_a_pointer_of_git_lfs_is_told(tmp_path):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 112611321\n"
     said = said_of(tmp_path / "senet50_ft_weight.pkl", pointer)
     assert said == "a pointer of git-lfs, not the file itself; fetch that (git lfs pull)"
 
 
-@pytest.mark.parametrize("content", [weights(), weights()[:-20], b"", b"404 Not", b"\x80\x02}."])
+@pytest.mark.parametrize(
+    "content", [weights(), weights()[:-20], b"", b"(dp0\nS'conv1", b"ccopy_reg\n_r\n", b"\x80\x02}."]
+)
 def test_what_may_be_weights_is_left_to_their_reader(tmp_path, content):
     (tmp_path / "some.pth").write_bytes(content)
     assert foreign(tmp_path / "some.pth") is None
@@ -149,6 +178,16 @@ def test_a_pickle_that_ends_as_a_zip_file_is_weighed_as_the_pickle_it_is(tmp_pat
         ),
         ({"a": np.zeros(3, np.float32)}, 4, "cannot read it, as if saved with a pickle_protocol"),
         ({"a": np.zeros(3, np.float32)}, 5, "cannot read it, as if saved with a pickle_protocol"),
+        (
+            {"args": Namespace(lr=0.1)},
+            2,
+            r"asks for argparse\.Namespace, .* only weights .*save its state_dict alone",
+        ),
+        (
+            {"out": PosixPath("a")},
+            2,
+            r"asks for pathlib\.\S*PosixPath, .* only weights are read; save its state_dict",
+        ),
         (nn.Linear(2, 2), 2, r"whole pickled module \(torch.nn.modules.linear.Linear\)"),
     ],
 )

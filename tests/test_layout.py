@@ -74,6 +74,16 @@ def test_a_log_of_bad_frames_and_the_mark_of_rendered_heads_count(root):
     assert len(seen) == 3
 
 
+def test_a_log_of_bad_frames_counts_in_whatever_letters_it_is_named(root):
+    log = root / "Bad_Frames.csv"
+    seen = {key(root)}
+    for line in ("", "SN001,2,3\n", "SN001,2,13\n"):
+        log.write_text(f"subject,first,last\n{line}")
+        seen.add(key(root))
+    assert len(seen) == 4
+    assert trees.reasons(read_tree(root), "SN001") == dict.fromkeys(range(2, 7), "marked bad")
+
+
 def doubled(folder: Path) -> None:
     folder.rename(folder.with_name("inner"))
     folder.mkdir()
@@ -110,6 +120,15 @@ def test_a_link_to_a_disk_that_is_not_mounted_is_told(root, tmp_path):
         FileNotFoundError, match="Videos_LeftCamera is a link that leads nowhere; is its disk mounted"
     ):
         find_folders(root)
+
+
+@pytest.mark.parametrize("read", [key, read_tree])
+def test_landmarks_on_a_disk_that_is_not_mounted_are_told(root, tmp_path, read):
+    inner = root / "Landmark_Points" / "SN001" / "tmp_frame_lm"
+    shutil.rmtree(inner)
+    inner.symlink_to(tmp_path / "unplugged")
+    with pytest.raises(FileNotFoundError, match=r"^\S+/tmp_frame_lm: is a link that leads nowhere; is its disk"):
+        read(root)
 
 
 def test_who_belongs_to_no_fold_is_refused_before_anything_is_prepared(root):

@@ -14,7 +14,7 @@ from test_store import prepared
 
 from traunet.checkup.films import watch
 from traunet.data.disfa import length_notes
-from traunet.data.packets import _Chunk, _lost
+from traunet.data.packets import Index, _Chunk, _lost
 from traunet.data.video import Stretch, count_frames, divide, numbered, numbered_frames, whole
 
 FRAMES = 24
@@ -126,6 +126,32 @@ def test_where_neither_number_is_that_of_the_labels_it_is_said(tmp_path, images,
         said = [note for note in length_notes(video, count_frames(video, labelled), labelled) if "tell" in note]
         assert len(said) == in_doubt
         assert all("left out 2 of its frames" in note and "off by as many" in note for note in said)
+
+
+PYRAMID = {"g": "24", "bf": "3", "qmin": "0", "qmax": "51", "x264-params": "b-pyramid=normal:b-adapt=0:scenecut=0"}
+
+
+@pytest.mark.parametrize(("codec", "options"), [B_FRAMES, ("libx264", PYRAMID)])
+def test_a_cut_between_frames_that_trade_places_is_no_gap_of_the_recorder(tmp_path, images, codec, options):
+    """The last picture is there, and those that are shown before it came behind it in the file."""
+    video = trees.write_video(tmp_path / "v.mkv", images, codec=codec, options=options)
+    content, gaps = video.read_bytes(), 0
+    for share in np.linspace(0.3, 0.95, 27):
+        video.write_bytes(content[: int(len(content) * share)])
+        gaps += len(whole(video, FRAMES).left_out)
+        count = count_frames(video, FRAMES)
+        assert count.frames < FRAMES
+        assert not count.doubtful
+        assert not any("recorder" in note for note in length_notes(video, count, FRAMES))
+    assert gaps
+
+
+def test_a_gap_before_the_last_frames_stays_in_doubt_where_the_file_was_cut_short_too():
+    """Frames 4, 5 and 7 of 20 are lacking; 7 may have stood behind 8 in the file, as 2 behind 3."""
+    index = Index([0, 20, 10, 50, 70], [True] + [False] * 4, reorders=True, labelled=20)
+    assert (index.frames, index.gaps, index.cut_off, index.doubtful) == (8, 3, 1, 2)
+    in_order = index._replace(times=[0, 10, 20, 50, 70])
+    assert index._replace(labelled=7).doubtful == in_order.doubtful == 3
 
 
 @pytest.mark.parametrize("labelled", [FRAMES - 3, FRAMES - 2, FRAMES])

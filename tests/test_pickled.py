@@ -246,10 +246,15 @@ def test_tensors_that_are_larger_than_their_bytes_are_refused(tmp_path, tensor):
 
 
 @pytest.mark.filterwarnings("ignore:.*quantize.*deprecated", "ignore:TypedStorage is deprecated")
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize(
     "kind",
-    [lambda ones: ones.to(torch.complex64), lambda ones: torch.quantize_per_tensor(ones, 0.1, 0, torch.qint8)],
-    ids=["complex", "quantized"],
+    [
+        lambda ones: ones.to(torch.complex64),
+        lambda ones: torch.quantize_per_tensor(ones, 0.1, 0, torch.qint8),
+        lambda ones: torch.nested.nested_tensor([ones, ones[1:]]),
+    ],
+    ids=["complex", "quantized", "nested"],
 )
 def test_tensors_of_no_plain_numbers_are_refused(tmp_path, kind):
     torch.save({"conv1.weight": kind(torch.ones(3))}, tmp_path / "odd.pth")

@@ -25,7 +25,7 @@ CODECS = [
 
 COUNTED = [  # FFmpeg numbers the packets of an AVI file in the file's order, and frames are shown in another
     ("v.avi", "libx264", {"g": "12", "bf": "2", "qmin": "0", "qmax": "51", "x264-params": "b-adapt=0:scenecut=0"}),
-    ("packed.avi", "mpeg4", {"g": "6", "bf": "1"}),
+    *(("packed.avi", "mpeg4", {"g": "6", "bf": between}) for between in "123"),
 ]
 
 
@@ -56,6 +56,16 @@ def test_every_frame_has_the_number_that_a_player_shows_it_at(tmp_path, images, 
     assert list(grey) == list(range(1, 41))
     assert list(grey.values()) == pytest.approx([trees.grey_of(number) for number in grey], abs=4)
     assert count_frames(video).frames == 40
+
+
+def test_a_file_that_tells_its_times_is_not_decoded_to_number_its_frames(tmp_path, images, monkeypatch):
+    """It would take as long again as preparing."""
+    mp4 = trees.write_video(tmp_path / "v.mp4", images, codec="mpeg4", options={"g": "6", "bf": "2"})
+    avi = write(tmp_path / "packed.avi", images, "mpeg4", {"g": "6", "bf": "2"})
+    monkeypatch.setattr(video_module, "_decoded", lambda stretch: pytest.fail("decoded"))
+    assert sorted(whole(mp4).numbers) == list(range(1, 41))
+    with pytest.raises(pytest.fail.Exception):
+        whole(avi)
 
 
 @pytest.mark.parametrize(("name", "codec", "options"), COUNTED)

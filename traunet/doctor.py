@@ -10,6 +10,7 @@ from pathlib import Path
 
 from traunet.config import FOLDS, VARIANTS
 from traunet.machines import cores
+from traunet.machines.advice import advice
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import file_sha256
 from traunet.workspace import PROJECT, Workspace
@@ -38,8 +39,9 @@ def examine(workspace: Workspace) -> Iterator[str]:
             else:
                 yield line
     yield ""
-    yield from sorted(dict.fromkeys(remarks), key=lambda line: REMARKS.index(line.split()[0]))
-    yield verdict(workspace, remarks)
+    told = sorted(dict.fromkeys(remarks), key=lambda line: REMARKS.index(line.split()[0]))
+    yield from told
+    yield verdict(workspace, told)
 
 
 def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
@@ -121,7 +123,7 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     try:
         read = read_trunk(workspace.weights)
     except (ValueError, OSError) as error:
-        yield f"missing: {error}"
+        yield f"missing: {advice(error, workspace.weights, reading=True)}"
         return
     yield f"weights: {workspace.weights}, SHA-256 {file_sha256(workspace.weights)}"
     yield f"weights: {read}"
@@ -147,7 +149,7 @@ def _stages(workspace: Workspace) -> Iterator[str]:
     try:
         keys = workspace.keys
     except (ValueError, OSError) as error:
-        yield f"missing: {error}"
+        yield f"missing: {advice(error, workspace.disfa or workspace.folder, reading=True)}"
         return
     made = {"tree": workspace.disfa is None, "store": True, "trunk": workspace.weights is None}
     folders = {stage: FOLDERS.get(stage, stage) for stage, ours in made.items() if ours}
@@ -159,7 +161,7 @@ def _stages(workspace: Workspace) -> Iterator[str]:
     try:
         ours = {*_names(workspace, keys)}
     except (ValueError, OSError) as error:
-        yield f"missing: {error}"
+        yield f"missing: {advice(error, workspace.folder, reading=True)}"
         ours = set()
     others = f"; {len(there - ours)} of other data, settings, seeds or code" if there - ours else ""
     wanted = len(VARIANTS) * len(FOLDS) * workspace.seeds

@@ -70,7 +70,7 @@ def examine_subject(root: Path, folders: Folders, subject: str) -> Examined:
         try:
             read(found, root, folders)
         except (ValueError, OSError) as error:
-            found.problems.append(advice(error, root))
+            found.problems.append(advice(error, root, reading=True))
         except Exception as error:  # a damaged file can raise anything from within a package
             found.problems.append(f"{root}: {subject} cannot be examined ({type(error).__name__}: {error})")
     return found

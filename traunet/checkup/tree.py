@@ -44,7 +44,7 @@ def examine_tree(
         if not names:
             raise FileNotFoundError(f"{root}: no subject; expected videos such as LeftVideoSN001_comp.avi")
     except (ValueError, OSError) as error:
-        yield f"missing: {advice(error, root)}"
+        yield f"missing: {advice(error, root, reading=True)}"
         return
     subjects = _examined(root, folders, names, workers or cores.available(), progress)
     synthetic = (root / SYNTHETIC_MARK).is_file()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 
-from traunet.data.layout import find, frame_of
+from traunet.data.layout import find, frame_of, landmark_folder
 from traunet.facs import DISFA_AUS, MAX_INTENSITY, N_LANDMARKS
 
 NO_LANDMARKS = "no landmarks"
@@ -81,7 +81,7 @@ def _read_intensities(path: Path) -> np.ndarray:
 def landmark_files(folder: Path, subject: str) -> dict[int, Path]:
     """The landmark file of each frame, from 1, whatever naming scheme; FileNotFoundError if there is none."""
     own = find(folder, subject)
-    inner = own and (find(own, "tmp_frame_lm") or own)
+    inner = own and landmark_folder(own)
     if inner is None or not inner.is_dir():
         raise FileNotFoundError(f"{folder / subject / 'tmp_frame_lm'}: no landmarks of {subject}; add the folder")
     files: dict[int, Path] = {}

@@ -110,16 +110,24 @@ def frame_of(name: str) -> int | None:
     return int(from_one[1]) if from_one else None
 
 
+def landmark_folder(own: Path) -> Path:
+    """Where a person's landmark files lie; FileNotFoundError if that is a link that leads nowhere."""
+    inner = find(own, "tmp_frame_lm") or own
+    if inner.is_symlink() and not inner.exists():
+        raise FileNotFoundError(f"{inner}: is a link that leads nowhere; is its disk mounted?")
+    return inner
+
+
 def files_read(root: Path) -> Iterator[Path]:
     """Every file on which reading a tree hangs, and no other: whatever else appears in it changes nothing."""
     folders = find_folders(root)
-    yield from (root / name for name in (BAD_FRAMES_FILE, SYNTHETIC_MARK) if find(root, re.escape(name)))
+    single = (find(root, re.escape(BAD_FRAMES_FILE)), root / SYNTHETIC_MARK)
+    yield from (path for path in single if path is not None and path.exists())
     yield from (path for path in folders.videos.iterdir() if re.fullmatch(VIDEO_NAME, path.name, re.IGNORECASE))
     for own in _subjects(folders.labels):
         yield from (path for path in own.iterdir() if re.fullmatch(LABEL_NAME, path.name, re.IGNORECASE))
     for own in _subjects(folders.landmarks):
-        inner = find(own, "tmp_frame_lm") or own
-        yield from (path for path in inner.iterdir() if frame_of(path.name) is not None)
+        yield from (path for path in landmark_folder(own).iterdir() if frame_of(path.name) is not None)
 
 
 def _subjects(folder: Path) -> Iterator[Path]:

@@ -15,6 +15,8 @@ from av.error import FFmpegError
 
 # So many of a video's frames, or this share, are taken for left out by the recorder; else times are uneven.
 FEW, GAPS = 3, 0.1
+AVI = "avi"
+MOST_EARLY = 16  # frames that H.264 lets stand before one that is shown before them
 CHUNK_HEADER = 8  # bytes that stand before a packet in an AVI file
 
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
@@ -68,6 +70,7 @@ class Index(NamedTuple):
     late: int = 0  # time before the first frame, in which the recorder wrote nothing
     labelled: int | None = None  # how many labels the video has, if that is known
     perhaps_late: int = 0  # frames that the recorder may have left out before the first, which nothing decides
+    timed: bool = False  # whether the file tells its times; an AVI file does not, and FFmpeg makes them up
 
     # Decision: a gap in the times is a frame that the recorder left out, unless the file has exactly as many
     # pictures as labels. Then whoever labelled them saw no gap: FFmpeg, too, makes one behind the first picture of
@@ -91,7 +94,15 @@ class Index(NamedTuple):
     @property
     def doubtful(self) -> int:
         """How many may be none, or may be there besides; labels behind them may be off by so many frames."""
-        return 0 if self.labelled in (None, self.frames) else self.gaps + self.perhaps_late
+        return 0 if self.labelled in (None, self.frames) else self.gaps - self.cut_off + self.perhaps_late
+
+    @property
+    def cut_off(self) -> int:
+        """How many of the gaps a cut explains: frames shown before the last, that stood behind it in the file."""
+        if self.labelled is None or self.frames >= self.labelled or not self.gaps:
+            return 0
+        early = _most_early(self.numbers)
+        return self.frames - early - sorted(self.numbers)[-1 - early]
 
 
 class _Packet(NamedTuple):
@@ -120,6 +131,7 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
         chunks = _chunks(container)  # now: reading on adds to them
         packets = [_Packet(one.pts, one.is_keyframe, one.pos, one.is_discard) for one in packets_of(container)]
         reorders, promised = bool(stream.codec_context.has_b_frames), stream.frames
+        timed = container.format.name != AVI
     if hidden := sum(packet.hidden for packet in packets):
         raise ValueError(
             f"{video}: an edit list hides {hidden} of its frames from players, and labels may count without them; "
@@ -135,12 +147,12 @@ def index_of(video: Path, labelled: int | None = None) -> Index:
     begin, end = (chunks[0].time, chunks[-1].time + 1) if chunks else (0, 0)
     late = begin if end <= promised or end == labelled else 0
     times, keys = [packet.time for packet in packets], [packet.key for packet in packets]
-    return Index(times, keys, reorders, late, labelled, perhaps_late=begin - late)
+    return Index(times, keys, reorders, late, labelled, perhaps_late=begin - late, timed=timed)
 
 
 def _chunks(container) -> list[_Chunk]:
     """The index of an AVI file, without the empty chunks; nothing of other files."""
-    entries = container.streams.video[0].index_entries if container.format.name == "avi" else ()
+    entries = container.streams.video[0].index_entries if container.format.name == AVI else ()
     return [_Chunk(entry.pos + CHUNK_HEADER, entry.timestamp) for entry in entries]
 
 
@@ -157,6 +169,14 @@ def _lost(chunks: list[_Chunk], found: set[int]) -> list[_Chunk]:
         if 2 * sum(met) > min(len(chunks), len(found)):  # else it means other places, and tells nothing
             return [one for one, is_met in zip(chunks, met, strict=True) if not is_met and one.place + off < last]
     return []
+
+
+def _most_early(numbers: list[int]) -> int:
+    """How many frames stand in the file before one that is shown before them all, at most."""
+    shown, early = np.array(numbers), np.zeros(len(numbers), dtype=int)
+    for back in range(1, min(MOST_EARLY + 1, len(shown))):
+        early[back:] += shown[:-back] > shown[back:]
+    return int(early.max())
 
 
 def _by_time(times: list[int | None], late: int = 0) -> list[int]:

@@ -104,12 +104,13 @@ def _numbers(video: Path, index: Index) -> list[int]:
 def _are_true(video: Path, index: Index) -> bool:
     """Whether frames come out of the decoder in the order of the packets' times.
 
-    An AVI file has no times, and FFmpeg counts packets instead. That is wrong of frames that the file holds in
-    another order than they are shown in: H.264 with B-frames, or MPEG-4 whose packets hold two frames. Only
-    decoding tells; it is asked where frames may be reordered and the times know nothing of it.
+    An AVI file has no times, and FFmpeg counts packets instead, or guesses from their types. That is wrong of
+    frames that the file holds in another order than they are shown in: H.264 with B-frames, or MPEG-4 whose
+    packets hold two frames. Only decoding tells; it is asked where frames may be reordered, and of a file that
+    has times only where these know nothing of it.
     """
     told = [time for time in index.times if time is not None]
-    if not index.reorders or len(told) < len(index.times) or told != sorted(told):
+    if not index.reorders or len(told) < len(index.times) or (index.timed and told != sorted(told)):
         return True
     every = Stretch(video, 0, tuple(index.times), (), 1, len(index.times))
     shown = [frame.pts or 0 for frame in _decoded(every) if frame is not None]

@@ -27,8 +27,8 @@ def concerns_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__}: {error}") is not None
 
 
-def advice(error: BaseException, folder: Path) -> str:
-    """What happened, where, and what to do, on one line; `folder` is where the command was writing.
+def advice(error: BaseException, folder: Path, reading: bool = False) -> str:
+    """What happened, where, and what to do, on one line; `folder` is where the command was writing, or `reading`.
 
     An error of this library has a message that says so already, and no number of the operating system's.
     """
@@ -46,7 +46,8 @@ def advice(error: BaseException, folder: Path) -> str:
     elif number == errno.EROFS:
         said = f"{file}: cannot be written, its disk is mounted read-only; {ELSEWHERE}"
     elif number in (errno.EACCES, errno.EPERM):
-        said = f"{file}: you may not read or write it; ask its owner, or {ELSEWHERE}"
+        may_not = "read it; ask its owner" if reading else f"read or write it; ask its owner, or {ELSEWHERE}"
+        said = f"{file}: you may not {may_not}"
     elif number == errno.ENOENT:
         said = (
             f"{file}: is not there, or no longer; was it moved, or its disk taken away? Put it back and try again"

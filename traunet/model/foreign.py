@@ -4,6 +4,7 @@ They are told by how they begin, and by their ending where a format has no begin
 unpacked.
 """
 
+import re
 import tarfile
 import zipfile
 from contextlib import suppress
@@ -31,12 +32,15 @@ ENDINGS = {
     ".onnx": "an ONNX file",
     ".pb": "a network of TensorFlow's",
 }
+TEXT = bytes([*b"\t\n\f\r", *range(32, 256)])
+PICKLE_IN_LETTERS = re.compile(rb"[(\]})]|c[\w.]+\r?\n\w+\r?\n")  # how protocol 0 begins
 ARCHIVE = "an archive; unpack it, and give the .pth or .pkl that is in it"
 
 
 def foreign(path: Path) -> str | None:
     """What a file is that cannot be weights, and what to do instead; None if it may hold some."""
-    with suppress(OSError, zipfile.BadZipFile):  # reading it will tell
+    # Reading it will tell; the last two are what zipfile says of a directory with bytes gone wrong.
+    with suppress(OSError, zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
         with path.open("rb") as file:
             head = file.read(BLOCK)
         if head.startswith(PACKED) or _is_tar(head):
@@ -47,13 +51,19 @@ def foreign(path: Path) -> str | None:
             return f"a web page was saved in place of the file; fetch {FILES} itself"
         if zipfile.is_zipfile(path):
             return _zipped(path)
-        kind = _format(path, head)
-        return kind and _not_read(kind)
+        if kind := _format(path, head):
+            return _not_read(kind)
+        if _is_text(head):
+            return f"a text file, which holds no weights; fetch {FILES} itself"
     return None
 
 
 def _not_read(kind: str) -> str:
     return f"{kind}, which is not read; use {FILES}"
+
+
+def _is_text(head: bytes) -> bool:
+    return bool(head) and not head.translate(None, TEXT) and not PICKLE_IN_LETTERS.match(head)
 
 
 def _is_tar(head: bytes) -> bool:

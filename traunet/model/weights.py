@@ -5,6 +5,7 @@ BGR, the authors' is RGB. Taking one for the other gives features that look plau
 """
 
 import re
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -215,7 +216,7 @@ def _tensors(content: dict, path: Path) -> State:
         if not all(isinstance(value, np.ndarray | Tensor) for value in content.values()):
             raise TypeError("not an array")  # a list of lists can be without end
         tensors = {name: torch.as_tensor(value) for name, value in content.items()}
-        if any(value.is_quantized or value.is_complex() for value in tensors.values()):
+        if any(value.is_quantized or value.is_complex() or value.is_nested for value in tensors.values()):
             raise TypeError("not plain numbers")
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: holds more than arrays by name; use senet50_ft_dims_2048.pth") from error
@@ -292,4 +293,6 @@ def _unlike_weights(said: str) -> str:
         return "it holds NumPy arrays in torch's format; give the pickle that they come from"
     if asked[1].startswith("numpy."):
         return f"it asks for {asked[1]}, as a number of NumPy's beside the weights does; save the weights alone"
+    if asked[1].split(".")[0] in sys.stdlib_module_names or re.match(r"torch\.(?!nn\.)", asked[1]):
+        return f"it asks for {asked[1]}, and only weights are read; save its state_dict alone, where it was made"
     return f"it holds a whole pickled module ({asked[1]}), which can run any code on loading"
