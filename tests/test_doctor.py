@@ -62,6 +62,14 @@ def test_missing_weights_are_missing_once(root, tmp_path):
     assert lines[-1].startswith("not fit for make book PROFILE=paper: ")
 
 
+def test_weights_that_are_no_file_are_told_once(root, tmp_path):
+    lines = whole_report(Workspace(PAPER, tmp_path / "build", disfa=root, weights=root))
+    assert [line for line in lines if line.startswith("missing:") and str(root) in line and "WEIGHTS" in line] == [
+        f"missing: {root}: is a folder; WEIGHTS must name a file of trunk weights"
+    ]
+    assert not any("no such weights file" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("options", "judged"),
     [([], "demo"), (["--disfa", "d"], "paper"), (["--disfa", "d", "--profile", "smoke"], "smoke")],

@@ -115,6 +115,8 @@ def _weights(workspace: Workspace) -> Iterator[str]:
         small = "; a small trunk is trained on other synthetic heads" if workspace.profile.trunk else ""
         yield f"weights: not given{small}"
         return
+    if not workspace.weights.is_file():
+        return  # the stages tell, as every command does
     import torch
 
     from traunet.model.senet import SENet
