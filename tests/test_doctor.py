@@ -137,6 +137,8 @@ def test_a_folder_that_may_not_be_read_is_told_and_counted_once(root, tmp_path, 
 
 def test_weights_in_a_folder_that_may_not_be_read_are_told_without_the_systems_number(tmp_path, monkeypatch):
     file = tmp_path / "locked" / "senet50_ft_weight.pkl"
+    file.parent.mkdir()
+    file.touch()
 
     def read_trunk(path: Path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

@@ -115,14 +115,14 @@ def _weights(workspace: Workspace) -> Iterator[str]:
         small = "; a small trunk is trained on other synthetic heads" if workspace.profile.trunk else ""
         yield f"weights: not given{small}"
         return
-    if not workspace.weights.is_file():
-        return  # the stages tell, as every command does
     import torch
 
     from traunet.model.senet import SENet
     from traunet.model.weights import fit_of, misfit, read_trunk
 
     try:
+        if not workspace.weights.is_file():
+            return  # the stages tell, as every command does
         read = read_trunk(workspace.weights)
     except (ValueError, OSError) as error:
         yield f"missing: {advice(error, workspace.weights, reading=True)}"
