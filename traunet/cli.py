@@ -161,8 +161,10 @@ def _count(text: str) -> int:
 
 
 def _number(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or not least <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"{text} is no number from {least} to {MOST}")
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text} is no number of {least} or more")
+    if int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"{text} is too large; give at most {MOST}")
     return int(text)
 
 

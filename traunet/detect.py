@@ -174,7 +174,7 @@ def _refuse_outputs(path: Path, table: Path, overlay: Path | None) -> None:
             raise ValueError(f"{output}: is the file to read; choose another name to write to")
     if overlay and Path(overlay).resolve() == Path(table).resolve():
         raise ValueError(f"{overlay}: the table and the overlay cannot be one file; choose another name for one")
-    if Path(table).suffix.lower() != ".csv":
+    if Path(table).suffix.lower() != ".csv" and not Path(table).is_dir():
         raise ValueError(f"{table}: the table is written as CSV; give a name that ends in .csv")
 
 
