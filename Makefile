@@ -79,12 +79,12 @@ clean:
 
 # --- setting up ------------------------------------------------------------------------------------------------------
 
-.venv/ready: requirements.lock pyproject.toml .ci/setup
+.venv/ready: requirements.lock pyproject.toml .ci/setup .ci/packages
 	@sh .ci/setup "$$SYSTEM_PYTHON"
 	@touch $@
 
 # The versions at hand stay unless requirements.in forbids them; `make lock NEWEST=1` takes the newest.
 lock: $(READY)
-	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile requirements.in --universal --python-version 3.11.0 --generate-hashes \
-	    --no-header --no-annotate $(if $(NEWEST),--upgrade) --output-file requirements.lock
+	    --python $(PYTHON) --no-build-isolation --no-header --no-annotate $(if $(value NEWEST),--upgrade) \
+	    --output-file requirements.lock
