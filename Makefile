@@ -21,6 +21,10 @@ WEIGHTS ?=
 SEEDS ?=
 MACHINES ?=
 SYSTEM_PYTHON ?= python3
+# As they were given: make would run what stands in $(shell ...), of the environment's too.
+GIVEN := PROFILE DISFA WEIGHTS SEEDS MACHINES SYSTEM_PYTHON
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
 
 # Of the command line alone: modules of clusters export a PYTHON that has nothing of ours.
 ifeq ($(origin PYTHON),command line)
@@ -30,9 +34,9 @@ PYTHON := .venv/bin/python
 READY := .venv/ready
 endif
 
-# Paths come through the environment, where make puts what it is given: whatever letters they have, but $ as $$.
+# They come through the environment, whatever letters they have: pasted here, the shell would run what stands in them.
 ON = $(if $(MACHINES),--machines "$$MACHINES")
-OPTIONS = --profile "$(PROFILE)" $(if $(DISFA),--disfa "$$DISFA") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
+OPTIONS = --profile "$$PROFILE" $(if $(DISFA),--disfa "$$DISFA") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
     $(if $(SEEDS),--seeds "$$SEEDS")
 
 # A path as it is seen from anywhere.
@@ -75,12 +79,12 @@ clean:
 
 # --- setting up ------------------------------------------------------------------------------------------------------
 
-.venv/ready: requirements.lock pyproject.toml .ci/setup
-	@sh .ci/setup $(SYSTEM_PYTHON)
+.venv/ready: requirements.lock pyproject.toml .ci/setup .ci/packages
+	@sh .ci/setup "$$SYSTEM_PYTHON"
 	@touch $@
 
 # The versions at hand stay unless requirements.in forbids them; `make lock NEWEST=1` takes the newest.
 lock: $(READY)
-	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile requirements.in --universal --python-version 3.11.0 --generate-hashes \
-	    --no-header --no-annotate $(if $(NEWEST),--upgrade) --output-file requirements.lock
+	    --python $(PYTHON) --no-build-isolation --no-header --no-annotate $(if $(value NEWEST),--upgrade) \
+	    --output-file requirements.lock

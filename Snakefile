@@ -6,6 +6,7 @@ Snakemake itself looks after.
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -41,6 +42,8 @@ SHARE = max(1, (GPUS and GPUS.value) or 1)  # trainings at a time
 FOLD_GROUPS = flow.fold_groups(WORKSPACE.profile.name, CLUSTER)
 # A small training that does all folds works on one core, beside others; any other fills a GPU or a machine.
 TRAINING_CORES = max(1, CORES // SHARE) if len(FOLD_GROUPS) > 1 else 1
+# For the shell, and then for Snakemake, which fills in what stands in braces.
+PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 
 
 def job(command, mark=True, gpu=False):
@@ -49,10 +52,10 @@ def job(command, mark=True, gpu=False):
     Snakemake removes the log of an earlier attempt. A second name keeps it, however that attempt ended: `.before`.
     """
     finish = "--done {output:q}" if mark else ""
-    own = f'"{sys.executable}" -m traunet.machines.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
+    own = f'{PYTHON} -m traunet.machines.gpus {{resources.gpu}}' if gpu and not CLUSTER else ""
     # A cluster's job that was given a GPU and cannot see it would otherwise take days on its cores.
     device = " --device $(test {resources.gpu} = 0 && echo auto || echo cuda)" if gpu and CLUSTER else ""
-    call = f'{own} "{sys.executable}" -m traunet {command}{device} --profile {WORKSPACE.profile.name} {finish}'
+    call = f"{own} {PYTHON} -m traunet {command}{device} --profile {WORKSPACE.profile.name} {finish}"
     killed = (
         'test $code -ne 137 || echo "killed from outside, as a machine does that has no memory left; '
         'this job asked for {resources.mem_mb} MB" >> {log:q}'
@@ -219,4 +222,4 @@ rule notebook:
         mem_mb=gigabytes(16),
         runtime=240,  # minutes
     shell:
-        job("notebook {wildcards.name}", mark=False)
+        job("notebook {wildcards.name:q}", mark=False)

@@ -22,6 +22,8 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 NUMBERS = {
     "table2.tranet.pooled.Avg": {"value": 51.26, "runs": ["r1"], "dataset": "synthetic DISFA", "profile": "smoke"}
 }
+PARAMETERS = {"profile": "smoke"}
+INJECTED = '# Parameters\nprofile = "smoke"\n'  # what papermill makes of them
 PROSE = (
     "# Intro\n\nThe whole network reaches {res}`table2.tranet.pooled.Avg:.1f` on average, on $x^2$ unseen heads.\n"
 )
@@ -69,7 +71,7 @@ def executed(notebook: NotebookNode) -> NotebookNode:
     """The notebook as papermill leaves it, without the wait: every cell counted, figures shown."""
     done = copy.deepcopy(notebook)
     done.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
-    done.cells.insert(2, new_code_cell('profile = "smoke"', metadata={"tags": ["injected-parameters"]}))
+    done.cells.insert(2, new_code_cell(INJECTED, metadata={"tags": ["injected-parameters"]}))
     for count, cell in enumerate((cell for cell in done.cells if cell.cell_type == "code"), start=1):
         cell.execution_count = count
         if "mystnb" in cell.metadata:

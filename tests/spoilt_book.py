@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 from mishaps import Attempt, call, mishap
 from nbformat.v4 import new_code_cell, new_output
-from projects import chapter, executed, figure_cell, workspace, write_executed, write_project
+from projects import PARAMETERS, chapter, executed, figure_cell, workspace, write_executed, write_project
 
 from traunet.book import chapters, publish
 from traunet.scoring import results
@@ -48,7 +48,7 @@ def showing(folder: Path, **data: str) -> Attempt:
     source = chapter(new_code_cell("show()"))
     done = executed(source)
     done.cells[-1].outputs = [new_output("display_data", data)]
-    return call(chapters.check, done, source, folder / "01_data.ipynb")
+    return call(chapters.check, done, source, folder / "01_data.ipynb", PARAMETERS)
 
 
 @mishap(NOTEBOOK)

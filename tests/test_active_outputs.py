@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_output
-from projects import chapter, executed
+from projects import PARAMETERS, chapter, executed
 
 from traunet.book import chapters
 from traunet.figures import displaying
@@ -43,7 +43,7 @@ def test_what_a_browser_would_run_is_no_output_of_a_page(data):
     source = chapter(new_code_cell("show()"))
     done = executed(source)
     done.cells[-1].outputs = [new_output("display_data", data)]
-    assert chapters.faults(done, source) == ["code cell 3 shows something that a browser would run"]
+    assert chapters.faults(done, source, PARAMETERS) == ["code cell 3 shows something that a browser would run"]
 
 
 def drawing() -> Figure:
@@ -62,4 +62,4 @@ def test_tables_sums_and_drawings_are_harmless():
         "image/svg+xml": displaying.shown(drawing())[0]["image/svg+xml"],
     }
     done.cells[-1].outputs = [new_output("display_data", data)]
-    assert chapters.faults(done, source) == []
+    assert chapters.faults(done, source, PARAMETERS) == []

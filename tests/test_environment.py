@@ -4,6 +4,7 @@ import ast
 import csv
 import importlib.metadata
 import re
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -43,9 +44,8 @@ def imported(folder: str) -> set[str]:
 def test_conda_users_get_the_pinned_packages_and_a_python_that_they_are_for():
     environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
     python = next(item for item in environment["dependencies"] if str(item).startswith("python="))
-    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
     required = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
-    assert pip == ["-r requirements.lock"]
+    assert all(isinstance(item, str) for item in environment["dependencies"])  # pip's come from .ci/packages
     assert required == ">=" + python.removeprefix("python=")
 
 
@@ -57,6 +57,31 @@ def test_every_pinned_package_has_hashes_and_none_comes_from_an_address():
     blocks = re.split(r"\n(?=\w)", LOCK.read_text())
     assert all("--hash=sha256:" in block and "==" in block for block in blocks)
     assert "://" not in LOCK.read_text()
+
+
+def test_pip_fetches_nothing_without_a_hash(tmp_path):
+    """Nor to build what comes as source: in isolation it would take the newest tools for that."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$*"\nfor last; do :; done\ntest ! -f "$last" || sed "s/^/  /" "$last"\n')
+    python.chmod(0o755)
+    done = subprocess.run(["sh", PROJECT / ".ci" / "packages", python], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert all(call.startswith("-m pip install ") and "--no-build-isolation" in call for call in calls)
+    *fetching, own = calls
+    assert all("--require-hashes" in call for call in fetching)
+    assert own.endswith("--no-deps --editable .")
+    tools = done.stdout.partition(fetching[1])[0]
+    assert re.findall(r"^  ([a-z]\S*)==", tools, re.MULTILINE) == ["packaging", "setuptools", "wheel"]
+    assert tools.count("--hash=sha256:") >= 3
+    assert fetching[1].endswith("--requirement requirements.lock")
+
+
+def test_no_other_file_installs_packages():
+    files = [PROJECT / ".ci" / "setup", PROJECT / "Makefile", *(PROJECT / ".binder").iterdir()]
+    files.append(PROJECT / "book" / "_ext" / "launch.py")
+    assert [file.name for file in files if re.search(r"pip3? (install|download)", file.read_text())] == []
+    assert "sh .ci/packages .venv/bin/python" in files[0].read_text()
 
 
 def test_no_package_overwrote_what_another_one_wrote():

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from projects import PIXEL, chapter, executed, workspace, write_executed, write_project, write_sealed
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import TextLexer
+from pygments.lexers import BashLexer, PythonLexer, TextLexer
 
 from traunet.book import chapters, leaks, publish
 from traunet.book.publish import BuildError
@@ -88,6 +88,14 @@ def test_home_folders_are_found_in_pages_but_not_in_what_other_packages_ship(tmp
     assert leaks.faults(tmp_path, ["/srv/lab/traunet"])[0] == (
         "_static/mine.js holds the folder '/srv/lab/traunet' of this machine"
     )
+
+
+@pytest.mark.parametrize("lexer", [PythonLexer, BashLexer])
+def test_a_place_is_found_in_a_page_that_colours_its_parts(tmp_path, lexer):
+    told = ["a.html holds the folder '/srv/lab/J-1/x' of this machine", "a.html holds the place '/home/anna'"]
+    page = highlight("cd /srv/lab/J-1/x && ls /home/anna", lexer(), HtmlFormatter())
+    (tmp_path / "a.html").write_text(page)
+    assert leaks.faults(tmp_path, ["/srv/lab/J-1/x"]) == told
 
 
 AS_ONE_READS_THEM = {

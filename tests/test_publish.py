@@ -11,13 +11,24 @@ import torch
 from bs4 import BeautifulSoup
 from disks import another_disk
 from nbformat.v4 import new_code_cell, new_output
-from projects import PIXEL, PROSE, chapter, figure_cell, workspace, write_executed, write_project, write_sealed
+from projects import (
+    INJECTED,
+    PIXEL,
+    PROSE,
+    chapter,
+    figure_cell,
+    workspace,
+    write_executed,
+    write_project,
+    write_sealed,
+)
 
 from traunet.book import chapters, publish
 from traunet.book.chapters import ChapterError
 from traunet.book.publish import BuildError
 from traunet.config import PAPER, SMOKE
 from traunet.machines import cores
+from traunet.records.sealing import seal
 from traunet.workspace import PROJECT
 
 
@@ -50,7 +61,7 @@ def test_a_number_in_the_prose_comes_from_the_results_and_tells_its_runs(site):
 def test_a_page_shows_the_parameter_that_its_notebook_was_given_and_not_the_default_too(site):
     soup = BeautifulSoup((site / "notebooks" / "01_data.html").read_text(), "html.parser")
     cells = [cell.get_text() for cell in soup.select(".cell_input")]
-    assert [cell.strip() for cell in cells] == ['profile = "smoke"', "1 + 1"]
+    assert [cell.strip() for cell in cells] == [INJECTED.strip(), "1 + 1"]
 
 
 def test_formulas_need_no_network(site):
@@ -184,6 +195,33 @@ def test_results_that_were_edited_fail_the_build_and_the_former_site_stays(tmp_p
     ):
         publish.publish(done, project)
     assert former.is_dir()
+
+
+@pytest.mark.parametrize(
+    "placed", ["results/table1.csv", "results/.hidden", "results/deep/folder/table1.csv", "results/folder"]
+)
+def test_a_link_among_the_results_leads_nothing_private_into_the_site(tmp_path, placed):
+    project, done = finished(tmp_path)
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "key").write_text("private")
+    link = done.results().parent / placed
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(private if placed.endswith("folder") else private / "key")
+    seal(done.folder / "results")
+    with pytest.raises(BuildError, match=rf"{placed} is a link; .*make the results again: traunet tables"):
+        publish.publish(done, project)
+    with pytest.raises(BuildError, match=rf"{placed} is a link; .*remove it"):
+        publish.stage(done, done.folder / "results", tmp_path / "staged", project)
+    assert not (tmp_path / "staged").exists()
+
+
+def test_the_results_may_lie_elsewhere_behind_a_link(tmp_path):
+    project, done = finished(tmp_path)
+    done.results().rename(tmp_path / "elsewhere")
+    (done.folder / "results").symlink_to(tmp_path / "elsewhere")
+    staged = publish.stage(done, done.results(), tmp_path / "staged", project)
+    assert (staged / "results" / "results.json").is_file()
 
 
 def front_page(tmp_path, *tags):

@@ -54,3 +54,19 @@ def test_who_writes_the_note_anew_is_not_found_as_the_module_says(results):
     (results / "results.json").write_text('{"f1": 91.3}')
     (results / SEAL).write_text(json.dumps(contents(results)))
     assert broken(results) == []
+
+
+def test_a_link_is_told_whatever_the_note_says_and_is_not_read(results, tmp_path):
+    (tmp_path / "private").write_text("private")
+    (results / "table1.csv").unlink()
+    (results / "table1.csv").symlink_to(tmp_path / "private")
+    told = [f"{results / 'table1.csv'} is a link; remove it"]
+    assert broken(results) == told
+    seal(results)
+    assert list(contents(results)) == ["results.json"]
+    assert broken(results) == told
+
+
+def test_a_folder_that_lies_elsewhere_behind_a_link_is_whole(results, tmp_path):
+    (tmp_path / "link").symlink_to(results)
+    assert broken(tmp_path / "link") == []

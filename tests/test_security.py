@@ -274,8 +274,3 @@ def test_every_way_of_installing_goes_through_the_same_two_files():
     environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
     names = [re.split(r"[=<>]", item)[0] for item in environment["dependencies"] if isinstance(item, str)]
     assert set(names) == {"python", "pip", "make", "git"}
-    setup = (PROJECT / ".ci" / "setup").read_text()
-    assert "--require-hashes" in setup
-    for line in (*setup.splitlines(), *(PROJECT / ".binder" / "postBuild").read_text().splitlines()):
-        if "--editable ." in line:  # without isolation it is built with what the lock holds, and fetches nothing
-            assert "--no-build-isolation" in line

@@ -48,7 +48,6 @@ def colab_cell(repository: str, version: str) -> str:
     """What a first cell in Colab must say, which starts without this project."""
     return (
         f"!git clone {repository} /content/traunet && git -C /content/traunet checkout --quiet {version}\n"
-        "!pip install --quiet --requirement /content/traunet/.binder/requirements.txt\n"
         "!sh /content/traunet/.binder/postBuild"
     )
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FAILED = "failed"  # the folder, beside the executed notebooks, that keeps what did not pass
 INJECTED = "injected-parameters"
+RUN = ("papermill", "execution")  # what running a cell notes in its metadata
 KERNEL = {"name": "python3", "language": "python"}  # the one that a notebook may name; it always means this Python
 KEPT = ("kernelspec", "language_info", "traunet")  # of a notebook's metadata: the rest can steer other programs
 
@@ -66,7 +67,7 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any], record: Mapp
     notebook = _without_warnings(without_strange_metadata(read(attempt)))
     took = {"made": now(), "seconds": round(time.perf_counter() - started, 1)}
     write(noting(notebook, {**record, **took}), attempt)
-    check(notebook, read(source), attempt)
+    check(notebook, read(source), attempt, parameters)
     attempt.replace(out)
     return out
 
@@ -173,19 +174,19 @@ def write(notebook: "NotebookNode", path: Path) -> None:
     nbformat.write(notebook, path)
 
 
-def check(executed: "NotebookNode", source: "NotebookNode", path: Path) -> None:
+def check(executed: "NotebookNode", source: "NotebookNode", path: Path, parameters: Mapping[str, Any]) -> None:
     """Raise ChapterError that lists everything which keeps an executed notebook from being a page."""
-    found = faults(executed, source)
+    found = faults(executed, source, parameters)
     if found:
         raise ChapterError(f"{path} does not pass: {'; '.join(found)}; correct its source and execute it again")
 
 
-def faults(executed: "NotebookNode", source: "NotebookNode") -> list[str]:
+def faults(executed: "NotebookNode", source: "NotebookNode", parameters: Mapping[str, Any]) -> list[str]:
     """What is wrong with an executed notebook, in words; an empty list if it may become a page."""
-    same = _sources(executed) == _sources(source)
+    same = _written(_without_injected(executed, parameters)) == _written(_without_tagged(source))
     found, count = [] if same else ["it was executed from another version of its source"], 0
     for number, cell in enumerate(code_cells(executed), start=1):
-        if not cell.source.strip():
+        if not cell.source.strip() and not cell.outputs:
             continue
         count += 1
         if cell.execution_count != count:
@@ -240,6 +241,31 @@ def shown_hash(cells: list[dict[str, Any]]) -> str:
     return digest(cells)
 
 
-def _sources(notebook: "NotebookNode") -> list[tuple[str, str]]:
-    cells = [cell for cell in notebook.cells if INJECTED not in cell.metadata.get("tags", [])]
-    return [(cell.cell_type, cell.source) for cell in cells]
+def _written(cells: "list[NotebookNode]") -> list[dict[str, Any]]:
+    """All that an author writes of cells, metadata too: without their random names and what running puts in."""
+    return [
+        {
+            **{key: value for key, value in cell.items() if key not in ("id", "outputs", "execution_count")},
+            "metadata": {k: v for k, v in cell.metadata.items() if k not in RUN and (k, v) != ("tags", [])},
+        }
+        for cell in cells
+    ]
+
+
+def _without_tagged(source: "NotebookNode") -> "list[NotebookNode]":
+    return [cell for cell in source.cells if INJECTED not in cell.metadata.get("tags", [])]
+
+
+def _without_injected(executed: "NotebookNode", parameters: Mapping[str, Any]) -> "list[NotebookNode]":
+    """The cells without the one below `parameters`, if it is what papermill writes there and nothing else.
+
+    Its tag says nothing: whoever can write a notebook can put it on any cell.
+    """
+    cells = list(executed.cells)
+    tagged = [place for place, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])]
+    place = tagged[0] + 1 if tagged else 0
+    code = "# Parameters\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in parameters.items())
+    injected = {"cell_type": "code", "metadata": {"tags": [INJECTED]}, "source": code}
+    if parameters and _written(cells[place : place + 1]) == [injected]:
+        del cells[place]
+    return cells

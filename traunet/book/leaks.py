@@ -47,6 +47,7 @@ PATTERNS = {
     "an access token of Slack": re.compile(r"xox(?<!\wxox)[abp]-[\w-]{20,}"),
     "a password in an address": re.compile(r"://(?<=\w://)[^\s/:@\"'<>]+:[^\s/:@\"'<>]+@"),
 }
+TAGS = re.compile(r"<[^<>]*>")
 LATE = re.compile(rb"tEXt|zTXt|iTXt|eXIf")  # the parts of a PNG that hold words
 HOMES = re.compile(r"/(?:home|Users|root)/(?<![\w.]/home/)(?<![\w.]/Users/)(?<![\w.]/root/)[\w.-]+")
 WINDOWS_HOMES = re.compile(r"\b[A-Za-z]:\\+Users\\+[\w.-]+")
@@ -119,6 +120,8 @@ def _in_json(texts: Iterable[str]) -> set[str]:
 def _in_file(file: Path, others: bool, private: Mapping[str, set[str]], names: tuple[str, ...]) -> Iterator[str]:
     content = file.read_bytes()
     text = content.decode("utf-8", errors="ignore")
+    if file.suffix == ".html":
+        text = f"{text}\n{TAGS.sub('', text)}"  # Pygments puts each part of a path in a tag of its own
     told = (secret for secret, spellings in private.items() if any(one in text for one in spellings))
     yield from (f"{_masked(secret)} of this machine" for secret in told)
     if others:

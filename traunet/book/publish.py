@@ -18,7 +18,7 @@ from traunet.book import chapters, foot, freshness, jupyterbook, leaks, site, tr
 from traunet.book.contents import BuildError, notebooks, pages, read_settings
 from traunet.book.prose import refuse_typed_numbers
 from traunet.records.keeping import replaced
-from traunet.records.sealing import broken
+from traunet.records.sealing import broken, links
 from traunet.workspace import PROJECT, SYNTHETIC, Workspace
 
 if TYPE_CHECKING:
@@ -45,8 +45,11 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     """Lay the site's sources into the new folder `out`: a copy of the project in which notebooks have outputs.
 
     Pages keep their path, so that links from a page to its source stay right. Raises BuildError for a page without
-    a source, ChapterError for a notebook that was not executed or does not pass.
+    a source, or a link among the results, whose file may be anything; ChapterError for a notebook that was not
+    executed or does not pass.
     """
+    if strange := links(results):
+        raise BuildError("; ".join(strange))
     shutil.copytree(project / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(results, out / RESULTS)
     if workspace.bench.is_file():
@@ -74,7 +77,7 @@ def _stage_notebooks(workspace: Workspace, out: Path, project: Path) -> dict[str
     for name in notebooks(project):
         source, executed = project / "notebooks" / f"{name}.ipynb", freshness.executed(workspace, name)
         notebook = chapters.without_strange_metadata(chapters.read(executed))
-        chapters.check(notebook, chapters.read(source), executed)
+        chapters.check(notebook, chapters.read(source), executed, {"profile": workspace.profile.name})
         (out / "notebooks").mkdir(exist_ok=True)
         chapters.write(_without_defaults(notebook), out / "notebooks" / source.name)
         staged[name] = notebook

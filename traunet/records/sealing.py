@@ -1,7 +1,8 @@
 """Folders that nobody edits: what each file holds is noted when they are made, and told if it has changed since.
 
 That finds an edit by hand, a slip, a file that was half copied or put there. It cannot find who writes the note
-anew as well, and says nothing of what the files were made from: runs note their own (`traunet/runs.py`).
+anew as well, and says nothing of what the files were made from: runs note their own (`traunet/runs.py`). A link in
+the folder is never as it was written, whatever the note says: it leads to a file that nobody wrote there.
 """
 
 import json
@@ -18,9 +19,14 @@ def seal(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """The hash of every file of a folder, by name; what is hidden is not looked at."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return {file.name: file_sha256(file) for file in files}
+    """The hash of every file of a folder, by name; what is hidden is not looked at, and no link followed."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {file.name: file_sha256(file) for file in files if file.is_file() and not file.is_symlink()}
+
+
+def links(folder: Path) -> list[str]:
+    """The links anywhere below a folder, each in words; the folder itself may be one."""
+    return [f"{path} is a link; remove it" for path in sorted(folder.rglob("*")) if path.is_symlink()]
 
 
 def broken(folder: Path) -> list[str]:
@@ -30,10 +36,10 @@ def broken(folder: Path) -> list[str]:
         return [
             f"{folder / SEAL} cannot be read, so that nothing tells whether the files are as they were written"
         ]
-    return [
+    return links(folder) + [
         f"{folder / name} {_what(noted.get(name), now.get(name))}"
         for name in sorted(noted.keys() | now.keys())
-        if noted.get(name) != now.get(name)
+        if noted.get(name) != now.get(name) and not (folder / name).is_symlink()
     ]
 
 
