@@ -72,7 +72,11 @@ def test_a_network_is_trained_again_from_another_seed(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "why"),
-    [("-1", "is no number of 0 or more"), ("two", "is no number of 0 or more"), (f"{2**31}", "is too large; give at most")],
+    [
+        ("-1", "is no number of 0 or more"),
+        ("two", "is no number of 0 or more"),
+        (f"{2**31}", "is too large; give at most"),
+    ],
 )
 @pytest.mark.parametrize(
     ("command", "option"),
