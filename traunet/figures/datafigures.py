@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from traunet.facs import AUS, INTENSITY_LETTERS, REGION_AUS, REGIONS
-from traunet.figures.scorefigures import AU_COLOURS, FAINT, INK, PRINTED, drawn, heat_map, region_legend
+from traunet.figures.style import AU_COLOURS, FAINT, INK, PRINTED, drawn, heat_map, region_legend
 
 REASONS = ("#CC79A7", "#56B4E9", "#009E73", INK)  # why frames are left out; none is a region's colour
 
