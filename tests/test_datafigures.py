@@ -10,6 +10,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from traunet.data.annotations import DAMAGED_LANDMARKS, NO_LANDMARKS
+from traunet.data.disfa import MARKED_BAD, NOT_DECODABLE
+from traunet.data.preparing import NO_FACE
 from traunet.data.resampling import warp
 from traunet.facs import ACTION_UNITS, AUS, CHIN, N_LANDMARKS, NOSE_TIP, REGION_AUS, REGIONS
 from traunet.figures import datafigures, facefigures, portraits
@@ -222,6 +225,23 @@ def test_only_people_who_lack_frames_have_a_line():
     )
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["SN002"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["marked bad", "no landmarks"]
+
+
+def test_every_reason_is_told_by_its_own_colour_and_height():
+    reasons = sorted([DAMAGED_LANDMARKS, MARKED_BAD, NO_FACE, NO_LANDMARKS, NOT_DECODABLE])
+    figure = drawn(datafigures.frames_left_out(table_of_frames(dict(enumerate(reasons)))))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == reasons
+    marks = [mark for mark in figure.axes[0].collections if mark.get_label() in reasons]
+    assert [mark.get_label() for mark in marks] == reasons
+    assert len({to_rgba(mark.get_edgecolor()[0]) for mark in marks}) == len(reasons)  # pyright: ignore
+    assert len({float(np.ravel(mark.get_linewidth())[0]) for mark in marks}) == len(reasons)
+    legend, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert page.x0 <= legend.x0 < legend.x1 <= page.x1
+
+
+def test_a_reason_without_a_colour_is_an_error():
+    with pytest.raises(ValueError, match="shorter"):
+        datafigures.frames_left_out(table_of_frames(dict(enumerate("abcdef"))))
 
 
 def test_data_without_a_bad_frame_says_so():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from traunet.book.chapters import execute
 from traunet.figures import displaying, facefigures, scorefigures
-from traunet.figures.scorefigures import drawn
+from traunet.figures.style import drawn
 
 FACES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 HISTORY = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "f1_held_out": [0.1, 0.2], "f1_test": np.nan})

@@ -1,7 +1,8 @@
 """Every figure is drawn from small tables, also from those of a run that learned nothing."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -159,14 +160,27 @@ def test_intensity_shares_add_up_to_the_positive_rate():
     assert np.allclose(shares.loc[:, [3, 4, 5]].sum(axis=1), 100 * (frames >= 3).mean(), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("blindness", BLINDNESS)
-def test_region_colours_stay_apart_for_every_reader(blindness):
-    colours = np.array([to_rgb(colour) for colour in REGION_COLOURS.values()])
+def nearest(names: Iterable[str], blindness: str) -> float:
+    """How far apart the two most alike of some colours are for a reader."""
+    colours = np.array([to_rgb(name) for name in names])
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ BLINDNESS[blindness].T, 0, 1)
     lab = rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)[None])[0]
-    for left, right in ((0, 1), (0, 2), (1, 2)):
-        assert np.linalg.norm(lab[left] - lab[right]) > 40
+    return min(float(np.linalg.norm(left - right)) for left, right in combinations(lab, 2))
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_region_colours_stay_apart_for_every_reader(blindness):
+    assert nearest(REGION_COLOURS.values(), blindness) > 40
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_reasons_stay_apart_for_every_reader_and_have_no_regions_colour(blindness):
+    colours = [colour for colour, _ in datafigures.REASONS]
+    assert nearest(colours, blindness) > 15
+    assert all(
+        nearest([colour, region], blindness) > 10 for colour in colours for region in REGION_COLOURS.values()
+    )
 
 
 def test_region_colours_stay_apart_in_print_without_colour():

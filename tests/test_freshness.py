@@ -79,7 +79,13 @@ def changed(keyed, source, library, module):
 
 @pytest.mark.parametrize(
     ("module", "stale"),
-    [("figures/scorefigures.py", True), ("facs.py", True), ("doctor.py", False), ("report.py", False)],
+    [
+        ("figures/scorefigures.py", True),
+        ("figures/style.py", True),
+        ("facs.py", True),
+        ("doctor.py", False),
+        ("report.py", False),
+    ],
 )
 def test_a_notebook_rests_on_the_code_that_it_imports_and_not_on_what_only_makes_the_stages(
     keyed, notebook, library, module, stale

@@ -80,7 +80,7 @@ def test_another_wording_and_code_of_no_stage_build_the_site_alone_whose_pages_q
 
 def test_another_style_of_figures_executes_their_notebooks_and_trains_nothing(project):
     edit(
-        project / "traunet" / "figures" / "scorefigures.py",
+        project / "traunet" / "figures" / "style.py",
         "STYLE: dict[Any, Any] = {",
         'STYLE: dict[Any, Any] = {"axes.linewidth": 2} | {',
     )

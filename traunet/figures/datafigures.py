@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from traunet.facs import AUS, INTENSITY_LETTERS, REGION_AUS, REGIONS
-from traunet.figures.scorefigures import AU_COLOURS, FAINT, INK, PRINTED, drawn, heat_map, region_legend
+from traunet.figures.style import AU_COLOURS, FAINT, INK, PRINTED, drawn, heat_map, region_legend
 
-REASONS = ("#CC79A7", "#56B4E9", "#009E73", INK)  # why frames are left out; none is a region's colour
+# Why frames are left out: a colour that is no region's, and a height in points.
+REASONS = (("#CC79A7", 8), ("#56B4E9", 5), ("#009E73", 3), (INK, 2), ("#994F00", 11))
 
 
 def intensity_shares(frames: pd.DataFrame) -> pd.DataFrame:
@@ -195,17 +196,18 @@ def frames_left_out(frames: pd.DataFrame) -> Figure:
     lost = frames[~frames["usable"]]
     people = sorted(set(lost["subject"]))
     reasons = sorted(set(lost["reason"]))
+    looks = dict(zip(reasons, REASONS[: len(reasons)], strict=True))
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.26 * max(len(people), 1)))
     ends = [frames.loc[frames["subject"] == name, "frame"].to_numpy().max() + 0.5 for name in people]
     axes.hlines(range(len(people)), 0.5, ends, color=FAINT, linewidth=1)
-    for reason, colour, height in zip(reasons, REASONS, (8, 5, 3, 2), strict=False):
+    for reason, (colour, height) in looks.items():
         chosen = lost[lost["reason"] == reason]
         y = [people.index(name) for name in chosen["subject"]]
         axes.hlines(y, chosen["frame"] - 0.5, chosen["frame"] + 0.5, color=colour, linewidth=height, label=reason)
     axes.set_yticks(range(len(people)), people)
     axes.set(xlabel="frame", xlim=(0, frames["frame"].max() + 1), ylim=(max(len(people), 1) - 0.5, -0.5))
     if reasons:
-        figure.legend(loc="outside lower center", ncols=4)
+        figure.legend(loc="outside lower center", ncols=len(REASONS), handlelength=1.2, columnspacing=1.4)
     else:
         axes.text(0.5, 0.5, "every frame is used", transform=axes.transAxes, ha="center")
     return figure

@@ -26,7 +26,7 @@ from traunet.facs import (
     ActionUnit,
 )
 from traunet.figures.colours import REGION_COLOURS
-from traunet.figures.scorefigures import INK, drawn
+from traunet.figures.style import INK, drawn
 
 RINGS = (LEFT_IMAGE_EYE, RIGHT_IMAGE_EYE, OUTER_LIP, INNER_LIP)
 CHAINS = (JAW, slice(BROWS.start, 22), slice(22, BROWS.stop), slice(NOSE.start, 31), slice(31, NOSE.stop))

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from traunet.facs import REGION_AUS, REGIONS
 from traunet.figures.colours import REGION_COLOURS
-from traunet.figures.scorefigures import AU_COLOURS, INK, drawn
+from traunet.figures.style import AU_COLOURS, INK, drawn
 
 DARK = 0.22  # what is left of a face where nobody looks
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Arc, FancyArrowPatch, Patch, Polygon, Rectangle
 from traunet.config import VARIANTS
 from traunet.facs import AUS, REGION_AUS
 from traunet.figures.colours import REGION_COLOURS
-from traunet.figures.scorefigures import FAINT, INK, drawn
+from traunet.figures.style import FAINT, INK, drawn
 from traunet.model.anatomy import Stage
 
 TALLEST, WIDTH = 17.0, 96.0  # of the picture, and of the whole figure, in tenths of an inch
