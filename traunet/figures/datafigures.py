@@ -23,6 +23,11 @@ def intensity_shares(frames: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({i: 100 * (frames[list(AUS)] == i).mean() for i in range(1, 6)})
 
 
+def _positive(shares: pd.DataFrame, threshold: int) -> pd.Series:
+    """Percent of frames on which each AU is positive, of `intensity_shares`."""
+    return shares.loc[list(AUS), list(range(threshold, 6))].sum(axis=1)
+
+
 @drawn
 def label_distribution(shares: pd.DataFrame, reference: pd.DataFrame | None = None, threshold: int = 3) -> Figure:
     """How often each AU occurs, and how strongly: percent of frames, darker is stronger, letters from A to E.
@@ -36,7 +41,7 @@ def label_distribution(shares: pd.DataFrame, reference: pd.DataFrame | None = No
         values = shares.loc[list(AUS), intensity].to_numpy(float)
         axes.bar(at, values, bottom=base, color=[(AU_COLOURS[name], shade) for name in AUS], width=0.72)
         base = base + values
-    counted = shares.loc[list(AUS), list(range(threshold, 6))].sum(axis=1)
+    counted = _positive(shares, threshold)
     axes.hlines(counted, at - 0.36, at + 0.36, color=INK, linewidth=1.6)
     legend = region_legend()
     legend += [Patch(color=(INK, shades[i]), label=f"intensity {INTENSITY_LETTERS[i]}") for i in range(5, 0, -1)]
@@ -44,8 +49,7 @@ def label_distribution(shares: pd.DataFrame, reference: pd.DataFrame | None = No
         Line2D([], [], color=INK, linewidth=1.6, label=f"positive: {INTENSITY_LETTERS[threshold]} or more")
     )
     if reference is not None:
-        rates = reference.loc[list(AUS), list(range(threshold, 6))].sum(axis=1)
-        axes.plot(at, rates, markersize=6, **PRINTED)
+        axes.plot(at, _positive(reference, threshold), markersize=6, **PRINTED)
         legend.append(Line2D([], [], markersize=6, label="positive in DISFA", **PRINTED))
     axes.set_xticks(at, AUS)
     axes.set(ylabel="share of frames, %")
@@ -151,8 +155,8 @@ def positives_by_threshold(shares: pd.DataFrame, rates: pd.DataFrame | None = No
     for place, threshold in enumerate(thresholds):
         x = at + 0.8 * ((place + 0.5) / len(thresholds) - 0.5)
         alpha = 1.0 if threshold == used else 0.35
-        values = shares.loc[list(AUS), list(range(threshold, 6))].sum(axis=1)
-        axes.bar(x, values, width=0.74 / len(thresholds), color=[(AU_COLOURS[name], alpha) for name in AUS])
+        colours = [(AU_COLOURS[name], alpha) for name in AUS]
+        axes.bar(x, _positive(shares, threshold), width=0.74 / len(thresholds), color=colours)
         if rates is not None and threshold in rates.index:
             axes.plot(x, rates.loc[threshold, list(AUS)].astype(float), markersize=4, **PRINTED)
     letters = [f"{INTENSITY_LETTERS[t]} or more" for t in thresholds]
