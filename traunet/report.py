@@ -13,11 +13,11 @@ from traunet.records.keeping import whole
 from traunet.scoring import claims, order, published, results, verdicts
 from traunet.scoring.results import Number, cells, select
 from traunet.scoring.scores import ScoredRun, VariantScores, score_runs
+from traunet.scoring.verdicts import FULL, VERSION1
 
 SCORES = published.SCORES
 TABLE1 = ["metric", "method", "source", "averaging", *SCORES]
 TABLE2 = ["variant", "source", "averaging", *SCORES]
-FULL = "tranet"
 HALVES = ("hm_cbam_no_channel", "hm_cbam_no_spatial")
 
 
@@ -186,7 +186,7 @@ def _version1(scores: VariantScores) -> dict[str, float]:
     """What version 1 would have in Table 1, where the paper prints one row for both versions."""
     ways = [(metric, averaging) for metric in metrics.METRICS for averaging in metrics.AVERAGINGS]
     rows = [_row({"metric": metric, "averaging": how}, scores.score(metric, how)) for metric, how in ways]
-    return cells(pd.DataFrame(rows), f"table1.{verdicts.VERSION1}", ("metric", "averaging"))
+    return cells(pd.DataFrame(rows), f"table1.{VERSION1}", ("metric", "averaging"))
 
 
 def _facts(scores: VariantScores, threshold: int) -> dict[str, float]:
@@ -214,8 +214,8 @@ def make_numbers(
         full = scores[FULL]
         groups += [(_full(made, full), (full,))]
         groups += [(_to_full(made, score.variant), (score, full)) for score in scores.values()]
-    if verdicts.VERSION1 in scores:
-        first = scores[verdicts.VERSION1]
+    if VERSION1 in scores:
+        first = scores[VERSION1]
         groups += [(_version1(first), (first,))]
     groups += [
         (cells(made["halves"], "halves", ("bound",)), [scores[name] for name in HALVES if name in scores]),
