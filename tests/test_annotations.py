@@ -1,5 +1,7 @@
 """Labels and landmarks that are not as they should be are named, and cost no more than they must."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,40 @@ def spoil_kind(path: Path) -> None:
     scipy.io.savemat(path, {"pts": "no numbers"})
 
 
+def _element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def _head(kind: int, shape: tuple[int, int], name: bytes) -> bytes:
+    """How a matrix of MATLAB's begins: its class, its shape, its name; the size of all of it is claimed."""
+    about = (_element(6, struct.pack("<II", kind, 0)), _element(5, struct.pack("<ii", *shape)))
+    return struct.pack("<II", 14, 0x7FFFFFF0) + b"".join(about) + _element(1, name)
+
+
+def _write_matlab(path: Path, content: bytes) -> None:
+    packed = zlib.compress(content)
+    version = struct.pack("<HH", 0x0100, 0x4D49)
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + version + struct.pack("<II", 15, len(packed)) + packed)
+
+
+def nest(path: Path) -> None:
+    _write_matlab(path, _head(1, (1, 1), b"pts") + _head(1, (1, 1), b"") * 500)
+
+
+def claim_text(path: Path) -> None:
+    _write_matlab(path, _head(4, (2**20, 1), b"pts") + _element(16, b""))
+
+
+def claim_numbers(path: Path) -> None:
+    _write_matlab(path, _head(6, (2**31 - 1, 1), b"pts") + _element(9, b""))
+
+
+def repeat_otherwise(path: Path) -> None:
+    sound = path.read_bytes()
+    scipy.io.savemat(path, {"pts": np.array([["a", {"b": 1}]], dtype=object)})
+    path.write_bytes(sound + path.read_bytes()[128:])
+
+
 def empty(path: Path) -> None:
     path.write_bytes(b"")
 
@@ -102,8 +138,12 @@ def halve(path: Path) -> None:
     [
         (spoil_shape, r"'pts' has the shape \(68, 2\)"),
         (spoil_values, "holds 132 values that are no place in a picture"),
-        (spoil_name, "cannot be read as landmarks"),
-        (spoil_kind, "cannot be read as landmarks"),
+        (spoil_name, "cannot be read as landmarks .it holds no 'pts'"),
+        (spoil_kind, "cannot be read as landmarks .'pts' is of the class char"),
+        (nest, "cannot be read as landmarks .'pts' is of the class cell"),
+        (claim_text, "cannot be read as landmarks .'pts' is of the class char"),
+        (claim_numbers, r"'pts' has the shape \(2147483647, 1\)"),
+        (repeat_otherwise, "cannot be read as landmarks .'pts' is of the class cell"),
         (empty, "cannot be read as landmarks"),
         (halve, "cannot be read as landmarks"),
     ],

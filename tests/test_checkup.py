@@ -267,3 +267,9 @@ def test_landmarks_are_held_against_the_pictures(rendered):
 
 def test_side_by_side_or_alone_the_report_is_the_same(root):
     assert list(examine_tree(root, workers=2, progress=False)) == report(root)
+
+
+def test_the_name_of_a_tree_makes_no_line_of_its_own(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA\x1b[2J\nfit for paper", subjects=("SN001",), frames=6)
+    (told,) = [line for line in report(root) if line.startswith("DISFA: ")]
+    assert told.endswith("DISFA [2J fit for paper")

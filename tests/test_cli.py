@@ -212,10 +212,12 @@ def test_the_doctor_says_what_is_here_and_what_is_missing(tmp_path, capsys):
     assert "missing: profile 'paper' needs the trunk's weights" in report
 
 
-def test_the_doctor_tells_of_places_whose_names_are_not_utf8(monkeypatch):
-    monkeypatch.setattr("traunet.doctor.examine", lambda _: iter(["odd: caf\udce9/SN001", "fit"]))
+def test_the_doctor_spells_out_what_in_a_name_is_not_utf8_or_moves_the_cursor(monkeypatch):
+    monkeypatch.setattr(
+        "traunet.doctor.examine", lambda _: iter(["odd: caf\udce9/SN001\x1b[2J\nfit for it", "fit"])
+    )
     strict = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     monkeypatch.setattr("sys.stdout", strict)
     assert main(["doctor"]) == 0
     strict.seek(0)
-    assert strict.read().splitlines()[:2] == ["odd: caf\\udce9/SN001", "fit"]
+    assert strict.read().splitlines()[:2] == ["odd: caf\\udce9/SN001\\x1b[2J\\nfit for it", "fit"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, PROFILES, VARIANTS, named
-from traunet.machines.advice import advice, concerns_memory, concerns_writing, one_line
+from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
 from traunet.machines.memory import keep_freed
 from traunet.workspace import PROJECT, Workspace, from_home
 
@@ -327,6 +327,6 @@ def _doctor(given: argparse.Namespace) -> None:
         given.profile = "paper" if Workspace.of("paper", given.disfa).disfa else "demo"
     line = ""
     for line in examine(_workspace(given)):
-        print(line.encode(errors="backslashreplace").decode())  # a name on a disk need not be UTF-8
+        print(harmless(line))
     if line.startswith("not fit"):
         raise SystemExit(1)

@@ -51,6 +51,20 @@ class SynthConfig:
     seed: int = 0
 
 
+BEYOND = 8  # times the paper's: settings beyond it, as a file from elsewhere may bring, take all of a machine
+
+
+def _refuse_beyond_reason(kind: type, **settings: int) -> None:
+    for name, value in settings.items():
+        most = BEYOND * getattr(kind, name)
+        if not _is_count(value, most):
+            raise ValueError(f"{name} {value!r}: give a whole number from 1 to {most}")
+
+
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and 1 <= value <= most
+
+
 @dataclass(frozen=True)
 class AlignConfig:
     """The aligned frame: "The output shape of similarity transformation was 3 X 224 X 224." (section 4.1)."""
@@ -58,6 +72,12 @@ class AlignConfig:
     size: int = 224  # pixels, height and width
     center: tuple[float, float] = (0.5, 0.5)  # (x, y) of the nose's midpoint, as shares of the size
     chin: float = 0.95  # y of the chin, as a share of the size
+
+    def __post_init__(self):
+        _refuse_beyond_reason(AlignConfig, size=self.size)
+        x, y = self.center
+        if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in (x, y, self.chin)):
+            raise ValueError(f"center {self.center!r}, chin {self.chin!r}: give shares of the size, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,15 @@ class ModelConfig:
     reduction: int = 16  # r of equation 2
     branch_width: int = 512  # channels of the decoded features and of a branch; block 3 has as many
     hidden: int = 512  # between the two fully connected layers of a branch
+
+    def __post_init__(self):
+        _refuse_beyond_reason(ModelConfig, width=self.width, reduction=self.reduction)
+        _refuse_beyond_reason(ModelConfig, branch_width=self.branch_width, hidden=self.hidden)
+        papers = ModelConfig.depths
+        most = tuple(BEYOND * depth for depth in papers)
+        fitting = len(self.depths) == len(papers) and all(map(_is_count, self.depths, most))
+        if not fitting:
+            raise ValueError(f"depths {self.depths!r}: give whole numbers from 1 to {most}")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from traunet.faces.landmarks import Box, DlibLandmarks, Face
 from traunet.faces.media import Media, open_media, picture_writer, whole_or_nothing
 from traunet.faces.overlay import NumberedFace, draw
 from traunet.facs import AUS
+from traunet.machines.advice import concerns_memory
 from traunet.runs import ADVICE, DamagedRunError, Run
 
 if TYPE_CHECKING:
@@ -86,17 +87,36 @@ def load_network(run: Run) -> tuple["torch.nn.Module", AlignConfig]:
 
     Raises DamagedRunError if the checkpoint was changed, or does not hold the weights of the run's own variant.
     """
-    from traunet.model.tranet import build
-    from traunet.model.weights import Normalisation
+    import torch
 
-    net, state = build(run.variant, run.model, run.align, Normalisation(**run.normalisation)), run.state_dict()
+    state = run.state_dict()
+    with torch.device("meta"):  # takes no memory, whatever the settings ask for
+        planned = _built(run).state_dict()
+    unlike = DamagedRunError(f"{run.checkpoint}: does not hold the weights of this {run.variant}; {ADVICE}")
+    if _shapes(planned) != _shapes(state):
+        raise unlike
+    net = _built(run)
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise DamagedRunError(
-            f"{run.checkpoint}: does not hold the weights of this {run.variant}; {ADVICE}"
-        ) from error
+        raise unlike from error
     return net.eval(), run.align
+
+
+def _shapes(state: "dict[str, torch.Tensor]") -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def _built(run: Run) -> "torch.nn.Module":
+    from traunet.model.tranet import build
+    from traunet.model.weights import Normalisation
+
+    try:
+        return build(run.variant, run.model, run.align, Normalisation(**run.normalisation))
+    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        if concerns_memory(error):
+            raise
+        raise run.of_another_version(error) from error
 
 
 def caveat(run: Run) -> str:

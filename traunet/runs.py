@@ -8,10 +8,11 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
+from traunet.machines.advice import concerns_memory
+from traunet.model.pickled import refuse_hidden_bulk
 from traunet.records.provenance import file_sha256
 
 if TYPE_CHECKING:
@@ -90,11 +91,15 @@ class Run:
     def _settings(self, kind: type[Settings], part: str) -> Settings:
         try:
             return kind(**_tuples(self.config[part]))
-        except (KeyError, TypeError) as error:
-            raise DamagedRunError(
-                f"{self.path / 'config.json'}: written by another version of this library ({error}); use that "
-                "version, or delete the folder and train anew"
-            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.of_another_version(error) from error
+
+    def of_another_version(self, error: Exception) -> DamagedRunError:
+        """What to raise when its settings cannot be followed."""
+        return DamagedRunError(
+            f"{self.path / 'config.json'}: written by another version of this library ({error}); use that "
+            "version, or delete the folder and train anew"
+        )
 
     @property
     def normalisation(self) -> dict[str, Any]:
@@ -112,9 +117,21 @@ class Run:
 
         _check(self.path, CHECKPOINT, self.provenance, content=True)
         try:
-            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (EOFError, RuntimeError, UnpicklingError) as error:
-            raise DamagedRunError(f"{self.checkpoint}: does not hold weights; {ADVICE}") from error
+            refuse_hidden_bulk(self.checkpoint)
+            content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # a file from elsewhere can raise nearly anything from within torch
+            if concerns_memory(error):
+                raise
+            raise self._without_weights() from error
+        tensors = isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values())
+        if not tensors or not all(isinstance(name, str) for name in content):
+            raise self._without_weights()
+        return content
+
+    def _without_weights(self) -> DamagedRunError:
+        return DamagedRunError(f"{self.checkpoint}: does not hold weights; {ADVICE}")
 
     @cached_property
     def history(self) -> "pd.DataFrame":
@@ -149,7 +166,7 @@ def _json(file: Path, run: Path) -> dict[str, Any]:
         content = json.loads(file.read_text())
     except FileNotFoundError:
         raise DamagedRunError(f"{run}: {file.name} is missing; {ADVICE}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedRunError(f"{run}: {file.name} is not JSON ({error}); {ADVICE}") from None
     if not isinstance(content, dict):
         raise DamagedRunError(f"{run}: {file.name} is not as it was written; {ADVICE}")
@@ -164,10 +181,7 @@ def _refuse_other_version(run: Run) -> None:
     except DamagedRunError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedRunError(
-            f"{run.path / 'config.json'}: written by another version of this library ({error}); use that version, "
-            "or delete the folder and train anew"
-        ) from None
+        raise run.of_another_version(error) from None
 
 
 def _tuples(settings: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from traunet.data.layout import (
     labelled_subjects,
 )
 from traunet.machines import cores
-from traunet.machines.advice import advice
+from traunet.machines.advice import advice, one_line
 from traunet.scoring import published
 
 
@@ -48,7 +48,8 @@ def examine_tree(
         return
     subjects = _examined(root, folders, names, workers or cores.available(), progress)
     synthetic = (root / SYNTHETIC_MARK).is_file()
-    yield f"DISFA: {'synthetic DISFA' if synthetic else 'DISFA'} with {len(names)} subjects at {root}"
+    kind = "synthetic DISFA" if synthetic else "DISFA"
+    yield f"DISFA: {kind} with {len(names)} subjects at {one_line(str(root))}"
     yield from subject_lines(subjects)
     yield ""
     yield from intensity_lines(subjects, synthetic)

@@ -22,6 +22,16 @@ CHUNK_HEADER = 8  # bytes that stand before a packet in an AVI file
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
 
+# No camera's picture is larger, and a few hundred bytes can claim one that takes all memory; DISFA has 1024 x 768.
+MOST_PIXELS = 8192**2
+
+
+def too_large(width: int, height: int) -> str | None:
+    """What to say of pictures that are not read for their size; None if they are."""
+    if width * height <= MOST_PIXELS:
+        return None
+    return f"too large ({width} x {height} pixels, where up to {MOST_PIXELS:,} are read)"
+
 
 def address(file: Path) -> str:
     """A file's name for FFmpeg, which takes what stands before a colon for a protocol."""
@@ -51,10 +61,13 @@ def opened(video: Path):
             raise ValueError(
                 f"{video}: nothing here decodes its codec; convert it, frame for frame, or copy it again"
             )
+        if said := too_large(stream.width, stream.height):
+            raise ValueError(f"{video}: its pictures are {said}; convert it, frame for frame, to smaller ones")
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         # Without this a damaged frame is patched up from the one before and passes for a good one.
-        stream.codec_context.options = {"err_detect": "explode"}
+        # And where the size of pictures changes on the way, one that is too large is a damaged one.
+        stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(MOST_PIXELS)}
         yield container
 
 

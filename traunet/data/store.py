@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import simplejpeg
 
 from traunet.config import AlignConfig
 from traunet.records.provenance import file_sha256
@@ -34,6 +35,10 @@ class AlignedStore:
         self.path, self.manifest = path, manifest
         table = pd.read_parquet(path / FRAMES)
         self._places = table[PLACE].to_numpy()
+        offset, length = table["offset"].to_numpy(np.int64), table["length"].to_numpy(np.int64)
+        held = manifest["bytes"][IMAGES]
+        if ((offset < 0) | (length < 0) | (offset > held - length)).any():
+            raise ValueError(f"it places pictures outside of {IMAGES}")
         self.frames = table.drop(columns=PLACE)
         self.usable = np.flatnonzero(self.frames["usable"].to_numpy(dtype=bool))
 
@@ -58,7 +63,8 @@ class AlignedStore:
             written = {name: manifest["bytes"][name] for name in FILES}
             hashes = {name: manifest["sha256"][name] for name in SEALED}
             sizes = {name: (path / name).stat().st_size for name in FILES}
-        except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
+            AlignConfig(**manifest["align"])
+        except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
             raise ValueError(f"{path}: {DAMAGED.format(error)}") from error
         for name in FILES:
             if sizes[name] != written[name]:
@@ -71,7 +77,7 @@ class AlignedStore:
                 raise ValueError(f"{path / name}: {DAMAGED.format('it is not what was written')}")
         try:
             return cls(path, manifest)
-        except (ValueError, LookupError, OSError) as error:
+        except (ValueError, TypeError, LookupError, OSError) as error:
             raise ValueError(f"{path / FRAMES}: {DAMAGED.format(error)}") from error
 
     def __len__(self) -> int:
@@ -89,7 +95,7 @@ class AlignedStore:
         """A hash of all that the store holds: equal data, labels and settings have equal fingerprints."""
         return self.manifest["fingerprint"]
 
-    @property
+    @cached_property
     def align(self) -> AlignConfig:
         settings = dict(self.manifest["align"])
         return AlignConfig(**{**settings, "center": tuple(settings["center"])})
@@ -108,13 +114,20 @@ class AlignedStore:
                 f"rows of store.usable"
             )
         encoded = os.pread(self._file, length, offset)
-        sound = zlib.crc32(encoded) == checksum
+        sound = zlib.crc32(encoded) == checksum and self._is_ours(encoded)
         picture = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_COLOR_RGB) if sound else None
         if picture is None:
             raise ValueError(
                 f"{self.path / IMAGES}: picture {i} is damaged; delete the store and prepare it again"
             )
         return picture
+
+    def _is_ours(self, encoded: bytes) -> bool:
+        """Whether a picture's header tells a JPEG of the store's size: another is not decoded, however large."""
+        try:
+            return simplejpeg.decode_jpeg_header(encoded)[:2] == (self.size, self.size)
+        except ValueError:
+            return False
 
     def images(self, indices: Iterable[int]) -> np.ndarray:
         """The aligned pictures of these rows: uint8 RGB (N, size, size, 3)."""

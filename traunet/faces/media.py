@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
-from traunet.data.packets import FORMATS, address
+from traunet.data.packets import FORMATS, MOST_PIXELS, address, too_large
 from traunet.records.keeping import whole
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
@@ -57,7 +57,8 @@ def open_media(path: Path) -> Media:
 
 def _is_photograph(path: Path) -> bool:
     try:
-        Image.open(path, formats=PHOTO_FORMATS).close()
+        with Image.open(path, formats=PHOTO_FORMATS) as image:
+            said = too_large(*image.size)
     except (UnidentifiedImageError, ValueError):  # the latter of a text that begins like a PPM file
         return False
     except Image.DecompressionBombError as error:
@@ -66,6 +67,8 @@ def _is_photograph(path: Path) -> bool:
         if error.filename is not None:  # the system's own, which names the file
             raise
         raise _damaged(path, error) from error
+    if said:
+        raise MediaError(f"{path}: the photograph is {said}; make it smaller")
     return True
 
 
@@ -108,7 +111,11 @@ def _video(path: Path) -> Iterator[Any]:
             raise MediaError(f"{path}: has no pictures, only sound; give a photograph or a video")
         if container.streams.video[0].codec_context is None:
             raise MediaError(f"{path}: nothing here decodes its codec; convert it, to H.264 for instance")
-        container.streams.video[0].thread_type = "NONE"  # one thread a process is the rule of the whole project
+        stream = container.streams.video[0]
+        if said := too_large(stream.width, stream.height):
+            raise MediaError(f"{path}: its pictures are {said}; convert it to smaller ones")
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # its size may change on the way
+        stream.thread_type = "NONE"  # one thread a process is the rule of the whole project
         yield container
 
 

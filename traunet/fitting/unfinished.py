@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from traunet.model.pickled import refuse_hidden_bulk
+
 
 def write(path: Path, state: dict[str, Any]) -> None:
     """Replace the file in one step: who is killed meanwhile leaves the former one."""
@@ -26,6 +28,7 @@ def read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
+        refuse_hidden_bulk(path)
         # Tensors, numbers and text alone: no code runs from the file.
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

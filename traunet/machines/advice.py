@@ -70,6 +70,11 @@ def one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
+def harmless(line: str) -> str:
+    """A line as it may be printed: what would move a cursor, or is no UTF-8 in a name on a disk, is spelt out."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+
+
 def _full(folder: Path) -> str:
     nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(nearest).free / 1e9

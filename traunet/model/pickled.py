@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+ZIP = b"PK\x03\x04"
 NUMBERS = ("f2", "f4", "f8", "i4", "i8")
 MEASURE = 12  # how often a pickle may hand on what it holds; a list of names and arrays does so 7 times
 STEPS = {opcode.code: opcode for opcode in pickletools.opcodes}
@@ -227,7 +228,14 @@ def _length(argument: Any) -> int:
 
 
 def refuse_hidden_bulk(path: Path) -> None:
-    """Refuse a zip whose parts unpack to more than the file holds, as torch packs none, or whose pickles would."""
+    """Refuse a zip whose parts unpack to more than the file holds, as torch packs none, or whose pickles would.
+
+    Raises PickleDamagedError for what torch would not read as a zip.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(ZIP))
+    if head != ZIP or not zipfile.is_zipfile(path):  # what only ends as a zip file is a pickle to torch
+        raise PickleDamagedError("it is cut short")
     with zipfile.ZipFile(path) as archive:
         size = sum(part.file_size for part in archive.infolist())
         if size > path.stat().st_size:
