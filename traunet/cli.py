@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traunet.config import FOLDS, PROFILES, VARIANTS, named
+from traunet.config import FOLDS, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
 from traunet.machines.memory import keep_freed
-from traunet.workspace import PROJECT, Workspace, from_home
+from traunet.options import count, number, of_a_workspace, place
+from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
     from traunet.machines.machine import Machine
     from traunet.runs import Run
 
 BAD_INPUT, STOPPED = 2, 130
-MOST = 2**31 - 1
 GOES_ON = "the same command goes on from what is finished"
 
 
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser("traunet", description="Upper, middle and lower region learning for facial AUs.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    workspace = [_of_a_workspace()]
+    workspace = [of_a_workspace()]
 
     def add(name: str, command: Callable, text: str, parents: Sequence[argparse.ArgumentParser] = workspace):
         added = commands.add_parser(name, help=text, description=text, parents=parents, allow_abbrev=False)
@@ -101,23 +101,23 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     synth = add("synth", _synth, "write a synthetic DISFA tree")
-    synth.add_argument("out", type=_place, nargs="?", help="a new folder (default: the profile's own)")
-    synth.add_argument("--seed", type=_number, help="other heads and other acting; needs OUT")
+    synth.add_argument("out", type=place, nargs="?", help="a new folder (default: the profile's own)")
+    synth.add_argument("--seed", type=number, help="other heads and other acting; needs OUT")
     prepare = add("prepare", _prepare, "read a DISFA tree, align its frames, store them")
-    prepare.add_argument("--out", type=_place, help="a new folder for the store (default: the profile's own)")
+    prepare.add_argument("--out", type=place, help="a new folder for the store (default: the profile's own)")
     for divided in (synth, prepare):
-        divided.add_argument("--workers", type=_count, help="processes side by side (default: one a core)")
+        divided.add_argument("--workers", type=count, help="processes side by side (default: one a core)")
     pretrain = add("pretrain", _pretrain, "train the small trunk on other synthetic heads")
     train = add("train", _train, "train one network, on one fold or more")
-    train.add_argument("--store", type=_place, help="a store of aligned frames (default: the profile's own)")
+    train.add_argument("--store", type=place, help="a store of aligned frames (default: the profile's own)")
     train.add_argument("--variant", required=True, metavar="V", help=", ".join(VARIANTS))
     train.add_argument("--fold", required=True, type=int, nargs="+", choices=FOLDS, help="one or more")
-    train.add_argument("--again", type=_number, default=0, metavar="N", help="add N to the seed (default: 0)")
+    train.add_argument("--again", type=number, default=0, metavar="N", help="add N to the seed (default: 0)")
     for trained in (pretrain, train):
         trained.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
         trained.add_argument("--threads", type=int, help="on the CPU (default: torch's)")
         trained.add_argument(
-            "--workers", type=_number, help="processes that decode frames (default: none on a CPU)"
+            "--workers", type=number, help="processes that decode frames (default: none on a CPU)"
         )
         trained.add_argument(
             "--devices", type=int, default=1, help="GPUs, or with --device cpu processes, that share every batch"
@@ -128,60 +128,23 @@ def parser() -> argparse.ArgumentParser:
     add("site", _site, "build the site from the executed notebooks")
     add("pdf", _pdf, "print the built site as one PDF; needs Chromium")
     book = add("book", _book, "all of these in order: whatever is missing or stale, up to the site")
-    book.add_argument("--cores", type=_count, help="(default: all)")
+    book.add_argument("--cores", type=count, help="(default: all)")
     book.add_argument(
         "--machines", default="local", metavar="M", help="local, slurm, kubernetes, or a folder of yours"
     )
     book.add_argument("--dry-run", action="store_true", help="only say what would be made, and why")
     judged = "(default: paper with a DISFA, else demo)"
-    add("doctor", _doctor, "what is here, what is missing, what is odd", [_of_a_workspace(None, judged)])
+    add("doctor", _doctor, "what is here, what is missing, what is odd", [of_a_workspace(None, judged)])
     bench = add("bench", _bench, "measure speed and memory here, for the book's page on them", parents=())
     bench.add_argument("--full", action="store_true", help="all 27 videos instead of two (an hour and a half)")
-    bench.add_argument("--out", type=_place, help="(default: bench.json in the build folder)")
+    bench.add_argument("--out", type=place, help="(default: bench.json in the build folder)")
     predict = add("predict", _predict, "action units of a photograph or video", parents=())
-    predict.add_argument("file", type=_place)
-    predict.add_argument("--run", type=_place, required=True, help="the folder of a trained network")
-    predict.add_argument("--out", type=_place, required=True, metavar="FILE.csv")
-    predict.add_argument(
-        "--overlay", type=_place, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4"
-    )
+    predict.add_argument("file", type=place)
+    predict.add_argument("--run", type=place, required=True, help="the folder of a trained network")
+    predict.add_argument("--out", type=place, required=True, metavar="FILE.csv")
+    predict.add_argument("--overlay", type=place, metavar="FILE", help="draw the faces, into a .png, .jpg or .mp4")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return top
-
-
-def _place(text: str) -> Path:
-    try:
-        return from_home(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _count(text: str) -> int:
-    return _number(text, 1)
-
-
-def _number(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text} is no number of {least} or more")
-    if int(text) > MOST:
-        raise argparse.ArgumentTypeError(f"{text} is too large; give at most {MOST}")
-    return int(text)
-
-
-def _of_a_workspace(profile: str | None = "demo", note: str = "(default: demo)") -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--profile", default=profile, metavar="P", help=f"{', '.join(PROFILES)} {note}")
-    shared.add_argument(
-        "--disfa", type=_place, metavar="DIR", help="DISFA's top folder (default: a synthetic one)"
-    )
-    shared.add_argument(
-        "--weights", type=_place, metavar="FILE", help="the trunk's weights (default: train small ones)"
-    )
-    shared.add_argument(
-        "--seeds", type=_count, metavar="N", help="train each network N times, each from another seed (default: 1)"
-    )
-    shared.add_argument("--done", type=_place, help=argparse.SUPPRESS)  # the mark that the workflow waits for
-    return shared
 
 
 def _workspace(given: argparse.Namespace) -> Workspace:
