@@ -292,3 +292,12 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
         part.write_text("half \udcff")
     assert file.read_text() == "former"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_who_write_a_file_at_once_do_not_share_a_half(tmp_path):
+    file = tmp_path / "file"
+    with whole(file) as part, whole(file) as other:  # in two pods they may have the same process number
+        part.write_text("one")
+        other.write_text("another")
+    assert file.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [file]

@@ -21,8 +21,9 @@ def installed(monkeypatch):
 
     def keys_with(other: str = "") -> dict[str, str]:
         sources.packages.cache_clear()
-        newer = lambda wanted: versions(wanted) | {name: "99" for name in wanted if name == other}  # noqa: E731
-        monkeypatch.setattr(provenance, "versions", newer)
+        monkeypatch.setattr(
+            provenance, "versions", lambda wanted: versions(wanted) | dict.fromkeys({other} & {*wanted}, "99")
+        )
         return keys.stage_keys(SMOKE, None, None, 1)
 
     yield keys_with

@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -48,9 +49,10 @@ def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]
 def whole(file: Path) -> Iterator[Path]:
     """A sibling to write to, which takes the file's place at the end, or vanishes if anything fails.
 
-    Who reads the file meanwhile sees the former one.
+    Who reads the file meanwhile sees the former one. Two may write it at once, be it in pods, whose processes have
+    the same small numbers: each writes its own, and the last one stays.
     """
-    part = file.with_name(f".{os.getpid()}.partial.{file.name}")
+    part = file.with_name(f".{secrets.token_hex(4)}.partial.{file.name}")
     try:
         yield part
         _flush(part)

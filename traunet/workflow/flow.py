@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -72,7 +72,6 @@ def make_book(
     profile = find_profile(machines)
     if not dry_run:
         _refuse_no_cluster(profile)
-    command = snakemake_command(workspace, profile, cores) + (PLAN if dry_run else QUIET)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     lock = locked(workspace.folder / ".make-book.lock")
     if lock is None:
@@ -81,9 +80,11 @@ def make_book(
             "wait for it, or stop it"
         )
     try:
+        stale = _stale(workspace, profile)
+        command = snakemake_command(workspace, profile, cores, stale) + (PLAN if dry_run else QUIET)
         _snakemake(workspace, command, lock)
         if dry_run:
-            _tell_why(_stale(workspace, profile))
+            _tell_why(stale)
     finally:
         os.close(lock)
     return workspace.folder / "site" / "html" / "index.html"
@@ -147,8 +148,8 @@ def _is_wanted(mark: Path, endings: list[str]) -> bool:
     return stage != "train" or (len(of) == 2 and of[0] in VARIANTS and of[1] in endings)
 
 
-def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) -> list:
-    """What starts Snakemake for a workspace, on the machines of a profile."""
+def snakemake_command(workspace: Workspace, profile: Path, cores: int | None, stale: Iterable[Path] = ()) -> list:
+    """What starts Snakemake for a workspace, on the machines of a profile, with these marks to be made again."""
     start = ["-c", SNAKEMAKE_HERE] if is_local(profile) else ["-m", "snakemake"]
     command = [sys.executable, *start, "--snakefile", PROJECT / "Snakefile", "--directory", PROJECT]
     # Ours, and no other that this user has for other workflows.
@@ -163,8 +164,8 @@ def snakemake_command(workspace: Workspace, profile: Path, cores: int | None) ->
     command += ["--rerun-triggers", "mtime", "params", "input"]
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     command += ["--config", f"profile={workspace.profile.name}", *_config(workspace)]
-    stale = [os.path.relpath(path, PROJECT) for path in _stale(workspace, profile)]
-    return command + (["--forcerun", *stale] if stale else [])
+    forced = [os.path.relpath(path, PROJECT) for path in stale]
+    return command + (["--forcerun", *forced] if forced else [])
 
 
 def _stale(workspace: Workspace, profile: Path) -> dict[Path, str]:
