@@ -1,5 +1,6 @@
 """Marks tell the workflow what is finished; they must not tell it when that is no longer so."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -93,20 +94,21 @@ def test_the_workflow_would_train_every_variant_and_end_with_the_site(tmp_path):
     command = [sys.executable, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TRAUNET_BUILD": str(tmp_path / "build")}
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    plan = done.stdout.split()
-    assert plan[plan.index("train") + 1] == str(len(VARIANTS))
-    for step in ("synth", "prepare", "pretrain", "tables", "site"):
-        assert plan[plan.index(step) + 1] == "1"
+    *steps, count = done.stdout.splitlines()
+    for step in ("tree", "store", "trunk", *(f"train-{name}-123" for name in VARIANTS), "results", "site"):
+        assert [line.split()[-1] for line in steps if line.startswith(f"{step} ")] == ["missing"]
+    assert f"jobs: {len(steps)} (" in count
     assert not (tmp_path / "build" / "smoke" / "done").exists()
 
 
 def planned(tmp_path, build):
-    """What `make book` would make, word by word, with the build folder of this name."""
+    """What `make book` would make, and why, with the build folder of this name."""
     command = [sys.executable, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TRAUNET_BUILD": str(build)}
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.split()
+    jobs = (re.fullmatch(r"(\S+) +\d+ cores?  +(.+)", line) for line in done.stdout.splitlines())
+    return {job[1]: job[2] for job in jobs if job}
 
 
 def test_a_stale_mark_in_a_build_folder_behind_a_link_is_made_again(tmp_path):
@@ -116,7 +118,7 @@ def test_a_stale_mark_in_a_build_folder_behind_a_link_is_made_again(tmp_path):
     link.symlink_to(real)
     for name in ("tree", "results"):
         (marks / name).write_text("of another day")
-    assert "tables" in planned(tmp_path, link)
+    assert planned(tmp_path, link)["results"] == "what it stands for is gone, or was edited"
 
 
 def test_a_plan_says_why_what_is_there_is_made_again(tmp_path):
@@ -129,9 +131,10 @@ def test_a_plan_says_why_what_is_there_is_made_again(tmp_path):
     notebook = workspace.folder / "notebooks" / "01_data.ipynb"
     notebook.parent.mkdir()
     notebook.write_text('{"metadata": {"traunet": {"made_from": {}, "shown": ""}}, "cells": []}')
-    told = " ".join(planned(tmp_path, tmp_path / "build"))
-    assert "train-senet-123, train-tranet-123: the data, settings or code have changed" in told
-    assert "01_data: changed since: its source, the library's code that it imports" in told
+    why = planned(tmp_path, tmp_path / "build")
+    assert why["train-senet-123"] == why["train-tranet-123"] == "the data, settings or code have changed"
+    assert why["01_data"] == "changed since: its source, the library's code that it imports"
+    assert why["site"] == "missing"
 
 
 def test_marks_of_networks_that_are_gone_stop_nobody(tmp_path):
@@ -139,8 +142,8 @@ def test_marks_of_networks_that_are_gone_stop_nobody(tmp_path):
     marks.mkdir(parents=True)
     for name in ("train-oldnet-123", "train-tranet-1", "train-tranet-123-again7", "train-tranet-123"):
         (marks / name).write_text("of another day")
-    plan = planned(tmp_path, tmp_path / "build")
-    assert plan[plan.index("train") + 1] == str(len(VARIANTS))
+    trained = {job for job in planned(tmp_path, tmp_path / "build") if job.startswith("train")}
+    assert trained == {f"train-{name}-123" for name in VARIANTS}
 
 
 def test_weights_of_another_network_are_refused_before_anything_is_made(workspace):

@@ -13,6 +13,7 @@ from projects import call, write_checkout
 
 from traunet.config import FOLDS, SMOKE, VARIANTS
 from traunet.workflow import flow, marks
+from traunet.workflow.plan import table
 from traunet.workspace import PROJECT, Workspace
 
 CLUSTERS = ("slurm", "kubernetes")
@@ -63,6 +64,19 @@ def planned(checkout):
         return done.stdout
 
     return said
+
+
+@pytest.mark.parametrize("machines", CLUSTERS)
+def test_make_plan_tells_of_each_job_what_it_asks_for_as_snakemake_does(planned, machines):
+    jobs = {name: job for name, job in plan(planned(machines)).items() if job["rule"] != "all"}
+    *lines, _ = table(planned(machines).splitlines(), {}, cluster=True)
+    assert sorted(line.split()[0] for line in lines) == sorted(Path(name).stem for name in jobs)
+    for line in lines:
+        name, asked = re.split("  +", line)[0], re.split("  +", line)[1:-1]
+        job = next(job for output, job in jobs.items() if Path(output).stem == name)
+        gpu = ["1 GPU"] * (job.get("gpu", "0") != "0")
+        cores = f"{job['threads']} core{'s' * (job['threads'] != '1')}"
+        assert asked == [cores, *gpu, job["mem"], f"{job['runtime']} min"]
 
 
 @pytest.mark.parametrize("machines", CLUSTERS)

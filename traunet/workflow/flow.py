@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.machines import gpus
 from traunet.machines.cores import available
 from traunet.machines.locking import locked
-from traunet.workflow import marks, pods
+from traunet.workflow import marks, plan, pods
 from traunet.workflow.status import Status
 from traunet.workspace import PROJECT, Workspace, from_home
 
@@ -81,10 +81,11 @@ def make_book(
         )
     try:
         stale = _stale(workspace, profile)
-        command = snakemake_command(workspace, profile, cores, stale) + (PLAN if dry_run else QUIET)
-        _snakemake(workspace, command, lock)
+        command = snakemake_command(workspace, profile, cores, stale)
         if dry_run:
-            _tell_why(stale)
+            _tell_plan(workspace, command + PLAN, lock, stale, cluster=not is_local(profile))
+        else:
+            _snakemake(workspace, command + QUIET, lock)
     finally:
         os.close(lock)
     return workspace.folder / "site" / "html" / "index.html"
@@ -176,10 +177,15 @@ def _stale(workspace: Workspace, profile: Path) -> dict[Path, str]:
     return found | freshness.stale(workspace)
 
 
-def _tell_why(stale: dict[Path, str]) -> None:
-    """What Snakemake calls forced, in our words; all else is missing, or follows from these."""
-    for why in dict.fromkeys(stale.values()):
-        print(f"{', '.join(path.stem for path in stale if stale[path] == why)}: {why}")
+def _tell_plan(workspace: Workspace, command: list, lock: int, stale: dict[Path, str], cluster: bool) -> None:
+    """What Snakemake would do; all that it says if it cannot tell."""
+    said: list[str] = []
+    try:
+        _snakemake(workspace, command, lock, said.append)
+    except FlowError:
+        print(*said, sep="\n")
+        raise
+    print(*plan.table(said, {path.stem: why for path, why in stale.items()}, cluster), sep="\n")
 
 
 def _config(workspace: Workspace) -> list[str]:
@@ -188,13 +194,13 @@ def _config(workspace: Workspace) -> list[str]:
     return [f"{name}={quote(path)}" for name, path in given.items()]
 
 
-def _snakemake(workspace: Workspace, command: list, lock: int) -> None:
+def _snakemake(workspace: Workspace, command: list, lock: int, say: Callable[[str], object] | None = None) -> None:
     environment = {**os.environ, **workspace.environment}
     with Status(workspace.folder / "logs") as status, _stoppable(command, environment, lock) as process:
         assert process.stdout
         for line in process.stdout:
             if not NOISE.match(line):
-                status.say(line.rstrip("\n"))
+                (say or status.say)(line.rstrip("\n"))
     if process.returncode:
         raise FlowError(
             f"the book was not finished; the failed step and its log are above and in {workspace.folder / 'logs'}"
