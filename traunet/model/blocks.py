@@ -113,8 +113,8 @@ class SpatialAttention(nn.Module):
     attention. The other reading convolves each map alone and adds the results.
 
     Decision: the map starts open (0.84 on the average) and learns what to close; the paper names no start. The
-    weights of channels start at about one half, as a sigmoid of draws about 0 does, so that three CBAMs without
-    residual let a thirteenth through. The alternative is the usual start, half closed in places too: an eighth by
+    weights of channels start around one half (`initialise` says why), so that three CBAMs without residual and
+    nothing between them, as in version 1, let a thirteenth through. The alternative is the usual start, half closed in places too: an eighth by
     the places alone, a 64th in all, and version 1, which has no BatchNorm behind them, then stands still for its
     first hundreds of batches.
     """
@@ -165,11 +165,17 @@ def initialise(module: nn.Module) -> None:
     """He's initialisation of the convolutions below `module`; the trunk's then take the weights of its file.
 
     Decision: decoder and branches start with He's normal draws, by outgoing connections, in every convolution,
-    those of SE and CBAM among them; biases, FC layers and BatchNorm start as torch makes them, but for the spatial
-    attention's. The paper names no initialisation. The alternatives are torch's own draws throughout, or Xavier's.
+    those of SE among them; biases, BatchNorm (but for the spatial attention's) and FC layers start as torch makes
+    them, and so do the two FC layers of channel attention, here convolutions of 1x1: as in the code of CBAM's
+    authors (github.com/Jongchan/attention-module). The paper names no initialisation. The alternatives are torch's
+    own draws throughout, Xavier's, or He's in channel attention too: of its gates, in TRA-Net's second and third
+    CBAM, whose input no BatchNorm bounds, two in three then start shut or open (below 0.05 or above 0.95).
     """
+    connected = {
+        layer for part in module.modules() if isinstance(part, ChannelAttention) for layer in (part.down, part.up)
+    }
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.Conv2d) and part not in connected:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
