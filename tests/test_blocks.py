@@ -6,7 +6,10 @@ from timm.layers.cbam import CbamModule
 from timm.models.senet import SEModule
 from torch import nn
 
+from traunet.config import PAPER, AlignConfig
 from traunet.model.blocks import CBAM, ChannelAttention, ConvBNReLU, Residual, SpatialAttention, SqueezeExcitation
+from traunet.model.tranet import build
+from traunet.model.weights import Normalisation
 
 
 @pytest.fixture
@@ -89,6 +92,22 @@ def test_a_hook_on_the_gate_sees_the_spatial_map(features):
     out = cbam(features)
     assert maps[0].shape == (2, 1, 9, 7)
     torch.testing.assert_close(out, features * maps[0])
+
+
+@pytest.mark.parametrize("variant", ["tranet", "tranet_v1", "senet_cbam"])
+def test_at_the_start_channel_attention_is_neither_shut_nor_open(variant):
+    torch.manual_seed(0)
+    net = build(variant, PAPER.model, AlignConfig(size=96), Normalisation()).train()
+    gates: list[torch.Tensor] = []
+    for part in net.modules():
+        if isinstance(part, ChannelAttention):
+            part.gate.register_forward_hook(lambda *args: gates.append(args[-1]))  # pyright: ignore
+    blurred = nn.functional.interpolate(255 * torch.rand(4, 3, 12, 12), size=96, mode="bilinear")
+    with torch.no_grad():
+        net(blurred)
+    assert len(gates) == (3 if variant == "senet_cbam" else 9)
+    for gate in gates:
+        assert ((gate < 0.05) | (gate > 0.95)).float().mean() < 0.05
 
 
 def test_features_that_are_zero_stay_zero_through_cbam(features):

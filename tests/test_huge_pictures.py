@@ -46,11 +46,16 @@ def test_a_picture_of_a_video_that_grows_on_the_way_is_not_decoded(tmp_path, mon
 
 
 def test_a_photograph_that_claims_huge_pictures_is_refused(tmp_path):
-    path = write_png(tmp_path / "face.png", 8193, 8192)
+    path = write_png(tmp_path / "face.png", 13000, 13000)
     with pytest.raises(
-        MediaError, match=r"face\.png: the photograph is too large \(8193 x 8192 .*make it smaller"
+        MediaError, match=r"face\.png: the photograph is too large \(13000 x 13000 .*make it smaller"
     ):
         open_media(path)
+
+
+@pytest.mark.parametrize("size", [(11648, 8736), (12000, 9000)])
+def test_photographs_as_large_as_cameras_take_them_are_looked_at(tmp_path, size):
+    assert not open_media(write_png(tmp_path / "face.png", *size)).is_video
 
 
 def test_a_small_one_of_the_same_making_is_read(tmp_path):

@@ -28,7 +28,7 @@ from traunet.book.chapters import ChapterError
 from traunet.book.publish import BuildError
 from traunet.config import PAPER, SMOKE
 from traunet.machines import cores
-from traunet.records.sealing import seal
+from traunet.records.sealing import broken, seal
 from traunet.workspace import PROJECT
 
 
@@ -197,9 +197,7 @@ def test_results_that_were_edited_fail_the_build_and_the_former_site_stays(tmp_p
     assert former.is_dir()
 
 
-@pytest.mark.parametrize(
-    "placed", ["results/table1.csv", "results/.hidden", "results/deep/folder/table1.csv", "results/folder"]
-)
+@pytest.mark.parametrize("placed", ["results/table1.csv", "results/deep/folder/table1.csv", "results/folder"])
 def test_a_link_among_the_results_leads_nothing_private_into_the_site(tmp_path, placed):
     project, done = finished(tmp_path)
     private = tmp_path / "private"
@@ -214,6 +212,18 @@ def test_a_link_among_the_results_leads_nothing_private_into_the_site(tmp_path, 
     with pytest.raises(BuildError, match=rf"{placed} is a link; .*remove it"):
         publish.stage(done, done.folder / "results", tmp_path / "staged", project)
     assert not (tmp_path / "staged").exists()
+
+
+@pytest.mark.parametrize("placed", [".#table1.csv", ".ipynb_checkpoints/key"])
+def test_what_an_editor_leaves_among_the_results_is_in_nobodys_way_and_not_shown(tmp_path, placed):
+    project, done = finished(tmp_path)
+    link = done.results() / placed
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "nowhere")
+    (done.results() / ".table1.csv.swp").write_text("private")
+    assert broken(done.results()) == []
+    staged = publish.stage(done, done.results(), tmp_path / "staged", project)
+    assert not list((staged / "results").glob(".*"))
 
 
 def test_the_results_may_lie_elsewhere_behind_a_link(tmp_path):

@@ -25,7 +25,9 @@ def grad_cam(
     """Where one AU's logit comes from, by Grad-CAM: images uint8 (N, H, W, 3) -> (N, H, W) float32 in [0, 1].
 
     Each map is scaled to a maximum of 1 of its own, so that maps say where and not how much; where nothing speaks
-    for the AU, a map is 0 throughout. `layer` overrides the place, which is otherwise `attended(net, au, stage)`.
+    for the AU, a map is 0 throughout. The package takes each map's minimum away before: behind a hard mask, which
+    leaves it at 0, that changes nothing; elsewhere an even map comes out empty. `layer` overrides the place, which
+    is otherwise `attended(net, au, stage)`.
 
     Decision: a channel's weight is the mean of its gradient over all places of the map, also of rows that the hard
     mask has emptied: so Selvaraju et al. (2017) define Grad-CAM, and so the package computes it. The other reading

@@ -76,8 +76,8 @@ class AlignConfig:
     def __post_init__(self):
         _refuse_beyond_reason(AlignConfig, size=self.size)
         x, y = self.center
-        if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in (x, y, self.chin)):
-            raise ValueError(f"center {self.center!r}, chin {self.chin!r}: give shares of the size, 0 to 1")
+        if not all(isinstance(share, int | float) and 0 <= share <= 2 for share in (x, y, self.chin)):
+            raise ValueError(f"center {self.center!r}, chin {self.chin!r}: give shares of the size, 0 to 2")
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,7 @@ def _weights(workspace: Workspace) -> Iterator[str]:
     from traunet.model.weights import fit_of, misfit, read_trunk
 
     try:
-        if not workspace.weights.is_file():
-            return  # the stages tell, as every command does
+        workspace.check_weights_file()
         read = read_trunk(workspace.weights)
     except (ValueError, OSError) as error:
         yield f"missing: {advice(error, workspace.weights, reading=True)}"

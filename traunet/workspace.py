@@ -122,13 +122,17 @@ class Workspace:
                 f"profile {self.profile.name!r} needs the trunk's weights: {again} DISFA=dir WEIGHTS=file, "
                 f"where file is {FILES} (book/reproduce.md says where they come from)"
             )
-        if self.weights is not None and not self.weights.is_file():
-            what = "is a folder" if self.weights.exists() else "no such file"
-            raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")
+        self.check_weights_file()
         if self.disfa is not None:
             from traunet.data.folds import refuse_strangers
 
             refuse_strangers(find_folders(self.disfa))
+
+    def check_weights_file(self) -> None:
+        """Raise FileNotFoundError if weights were given and there is no such file."""
+        if self.weights is not None and not self.weights.is_file():
+            what = "is a folder" if self.weights.exists() else "no such file"
+            raise FileNotFoundError(f"{self.weights}: {what}; WEIGHTS must name a file of trunk weights")
 
     def check_weights(self) -> None:
         """Raise WeightsError, before hours of work, if weights were given that do not fit the profile's trunk."""

@@ -3,7 +3,6 @@
 Jupyter Book renders a notebook that failed, or never ran, without a word. So a chapter has to pass here first.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -219,12 +218,8 @@ def code_cells(notebook: "NotebookNode") -> "list[NotebookNode]":
 
 
 def source_hash(notebook: "NotebookNode") -> str:
-    """A hash of all that its author wrote: the cells' text, and what their metadata say of figures and tables."""
-    said = [
-        (cell.cell_type, cell.source, cell.metadata.get("mystnb"), cell.metadata.get("tags"))
-        for cell in notebook.cells
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    """A hash of all that its author wrote, which is what `faults` compares too."""
+    return digest(_written(_without_tagged(notebook)))
 
 
 def noting(notebook: "NotebookNode", notes: Mapping[str, Any]) -> "NotebookNode":

@@ -51,7 +51,7 @@ def stage(workspace: Workspace, results: Path, out: Path, project: Path = PROJEC
     if strange := links(results):
         raise BuildError("; ".join(strange))
     shutil.copytree(project / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(results, out / RESULTS)
+    shutil.copytree(results, out / RESULTS, ignore=shutil.ignore_patterns(".*"))
     if workspace.bench.is_file():
         shutil.copy(workspace.bench, out / RESULTS)
     shutil.copy(project / "_toc.yml", out)

@@ -15,7 +15,7 @@ from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.data.annotations import TOLERATED_FILES
-from traunet.data.disfa import BAD_FRAMES, marked_bad
+from traunet.data.disfa import BAD_FRAMES, FIRST_PIXEL, marked_bad
 from traunet.data.folds import SUBJECTS, refuse_strangers
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
@@ -145,7 +145,7 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
         f"landmarks: {median(np.array(list(fits.values()))):.3f} inter-ocular distances from dlib's "
         f"(median of subjects; {fits[farthest]:.3f} for {farthest})"
     )
-    yield origin_line(measure_origin((one.sightings, one.sample, one.landmarks) for one in seen))
+    yield from origin_lines(measure_origin((one.sightings, one.sample, one.landmarks) for one in seen))
     everyone = {one.subject: one.landmarks for one in seen}
     yield from (
         f"odd: {one} and {other} have the same landmarks; whose are they?" for one, other in twins(everyone)
@@ -180,14 +180,21 @@ def _misfits(one: Examined, everyone: Mapping[str, np.ndarray], error: float) ->
         )
 
 
-def origin_line(origin: Origin) -> str:
-    """What can be said on whether coordinates start at 0 or 1."""
+def origin_lines(origin: Origin) -> Iterator[str]:
+    """What can be said on whether coordinates start at 0 or 1, and what to do if not as they are read."""
     if not np.isfinite(origin.offset):
-        return f"coordinates: cannot tell whether they start at 0 or 1; {origin.subjects} subjects are too few"
+        yield f"coordinates: cannot tell whether they start at 0 or 1; {origin.subjects} subjects are too few"
+        return
     measured = f"x, read as from 1, is {origin.offset:+.2f} px off dlib's, standard error {origin.error:.2f}"
     if origin.first_pixel is None:
-        return f"coordinates: cannot tell whether they start at 0 or 1; {measured}"
-    return f"coordinates: they probably start at {origin.first_pixel}; {measured} (y: no telling)"
+        yield f"coordinates: cannot tell whether they start at 0 or 1; {measured}"
+        return
+    yield f"coordinates: they probably start at {origin.first_pixel}; {measured} (y: no telling)"
+    if origin.first_pixel != FIRST_PIXEL:
+        yield (
+            f"odd: coordinates are read as if they started at {FIRST_PIXEL}; write "
+            f"FIRST_PIXEL = {origin.first_pixel} into traunet/data/disfa.py, and what hangs on them is made anew"
+        )
 
 
 def complaints(subjects: Sequence[Examined]) -> Iterator[str]:

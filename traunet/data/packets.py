@@ -22,15 +22,15 @@ CHUNK_HEADER = 8  # bytes that stand before a packet in an AVI file
 # Without this list FFmpeg plays plain text as terminal art and follows playlists to other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
 
-# No camera's picture is larger, and a few hundred bytes can claim one that takes all memory; DISFA has 1024 x 768.
+# No video's picture is larger, and a few hundred bytes can claim one that takes all memory; DISFA has 1024 x 768.
 MOST_PIXELS = 8192**2
 
 
-def too_large(width: int, height: int) -> str | None:
+def too_large(width: int, height: int, most: int = MOST_PIXELS) -> str | None:
     """What to say of pictures that are not read for their size; None if they are."""
-    if width * height <= MOST_PIXELS:
+    if width * height <= most:
         return None
-    return f"too large ({width} x {height} pixels, where up to {MOST_PIXELS:,} are read)"
+    return f"too large ({width} x {height} pixels, where up to {most:,} are read)"
 
 
 def address(file: Path) -> str:

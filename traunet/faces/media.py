@@ -1,6 +1,7 @@
 """Photographs and videos from anywhere: read as RGB pictures, written whole or not at all."""
 
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from traunet.records.keeping import whole
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4",)
+LARGEST_PHOTO = 2**27  # pixels, in 3 GB of memory; cameras of medium format and telephones give up to 108 million
 UNSIGNED = 1  # of TIFF's formats of a sample
 
 
@@ -57,8 +59,8 @@ def open_media(path: Path) -> Media:
 
 def _is_photograph(path: Path) -> bool:
     try:
-        with Image.open(path, formats=PHOTO_FORMATS) as image:
-            said = too_large(*image.size)
+        with _opened(path) as image:
+            said = too_large(*image.size, LARGEST_PHOTO)
     except (UnidentifiedImageError, ValueError):  # the latter of a text that begins like a PPM file
         return False
     except Image.DecompressionBombError as error:
@@ -72,13 +74,18 @@ def _is_photograph(path: Path) -> bool:
     return True
 
 
+def _opened(path: Path) -> Image.Image:
+    with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):  # we have a limit
+        return Image.open(path, formats=PHOTO_FORMATS)
+
+
 def _damaged(path: Path, error: Exception) -> MediaError:
     return MediaError(f"{path}: the photograph is damaged ({error}); copy or download it again")
 
 
 def _photograph(path: Path) -> np.ndarray:
     try:
-        with Image.open(path, formats=PHOTO_FORMATS) as image:
+        with _opened(path) as image:
             white, upright = _white(image), ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise _damaged(path, error) from error

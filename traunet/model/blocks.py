@@ -113,10 +113,10 @@ class SpatialAttention(nn.Module):
     attention. The other reading convolves each map alone and adds the results.
 
     Decision: the map starts open (0.84 on the average) and learns what to close; the paper names no start. The
-    weights of channels start around one half (`initialise` says why), so that three CBAMs without residual and
-    nothing between them, as in version 1, let a thirteenth through. The alternative is the usual start, half closed in places too: an eighth by
-    the places alone, a 64th in all, and version 1, which has no BatchNorm behind them, then stands still for its
-    first hundreds of batches.
+    weights of channels start around one half (`initialise` says why), so that three CBAMs with nothing between
+    them, as in version 1, let a thirteenth through. The alternative is the usual start, half closed in places too:
+    an eighth by the places alone, a 64th in all, and version 1, which has no BatchNorm behind them, then stands
+    still for its first hundreds of batches.
     """
 
     def __init__(self, kernel_size: int = 7):

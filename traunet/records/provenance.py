@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGE = "traunet"
 NUMERIC_PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless")  # their versions can move numbers
+NOT_INSTALLED = "none"  # in the place of a version
 
 
 def file_sha256(path: Path) -> str:
@@ -98,5 +99,15 @@ def _docstring_rows(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asyn
 
 
 def versions(packages: Iterable[str] = NUMERIC_PACKAGES) -> dict[str, str]:
-    """Installed versions, without the local part that tells builds of one version apart (`+cpu`, `+cu130`)."""
-    return {package: importlib.metadata.version(package).split("+")[0] for package in packages}
+    """Installed versions, without the local part that tells builds of one version apart (`+cpu`, `+cu130`).
+
+    Of a package that is not there it is NOT_INSTALLED.
+    """
+    return {package: _version(package).split("+")[0] for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return NOT_INSTALLED

@@ -25,8 +25,14 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def links(folder: Path) -> list[str]:
-    """The links anywhere below a folder, each in words; the folder itself may be one."""
-    return [f"{path} is a link; remove it" for path in sorted(folder.rglob("*")) if path.is_symlink()]
+    """The links anywhere below a folder, each in words, but for hidden ones; the folder itself may be one."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink())
+    return [f"{path} is a link; remove it" for path in found if not _is_hidden(path.relative_to(folder))]
+
+
+def _is_hidden(name: Path) -> bool:
+    """An editor's, as Emacs's link beside a file that is open in it, or in a folder of such."""
+    return any(part.startswith(".") for part in name.parts)
 
 
 def broken(folder: Path) -> list[str]:
