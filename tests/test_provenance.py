@@ -1,10 +1,13 @@
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from traunet.records import provenance
 from traunet.records.provenance import code_hash, file_sha256, versions
+from traunet.workspace import PROJECT
 
 
 @pytest.fixture
@@ -67,6 +70,15 @@ def test_a_module_left_out_does_not_count(library):
     before = code_hash(["traunet.top"], without=["traunet.side"])
     (library / "side.py").write_text("Y = 2\n")
     assert code_hash(["traunet.top"], without=["traunet.side"]) == before
+
+
+def test_the_hash_hangs_on_no_locale():
+    ask = (
+        "from traunet.records import provenance; print(provenance.code_hash(['traunet.training', 'traunet.keys']))"
+    )
+    narrow = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(PROJECT)}
+    told = subprocess.run([sys.executable, "-c", ask], env=narrow, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == code_hash(["traunet.training", "traunet.keys"]), told.stderr
 
 
 def test_an_unknown_module_is_an_error(library):

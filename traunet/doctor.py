@@ -76,7 +76,7 @@ def pins(lock: Path) -> dict[str, str]:
     """The pinned version of every package of a lock file that belongs on this machine."""
     from packaging.requirements import Requirement
 
-    lines = [line.rstrip("\\ ") for line in lock.read_text().splitlines() if re.match(r"\w", line)]
+    lines = [line.rstrip("\\ ") for line in lock.read_text(encoding="utf-8").splitlines() if re.match(r"\w", line)]
     wanted = [
         required for required in map(Requirement, lines) if not required.marker or required.marker.evaluate()
     ]

@@ -166,5 +166,5 @@ def _write(result: Pretrained, trunk: SENet, normalisation: Normalisation, facts
     with whole(result.path.with_suffix(".csv")) as part:
         result.history.to_csv(part, index=False)
     with whole(result.path.with_suffix(".json")) as part:
-        part.write_text(json.dumps(facts, indent=2) + "\n")
+        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     save_trunk(result.path, {name: value.cpu() for name, value in trunk.state_dict().items()}, normalisation)

@@ -163,7 +163,7 @@ def _check(path: Path, name: str, provenance: dict[str, Any], content: bool) -> 
 
 def _json(file: Path, run: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DamagedRunError(f"{run}: {file.name} is missing; {ADVICE}") from None
     except (ValueError, RecursionError) as error:

@@ -157,4 +157,4 @@ def _provenance(trained: "Trained", store: "AlignedStore", profile: Profile, inp
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -41,7 +41,7 @@ def _family(process: int) -> Iterator[int]:
     yield process
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         try:
-            below = children.read_text().split()
+            below = children.read_text(encoding="utf-8").split()
         except OSError:
             continue  # the process ended meanwhile
         for child in below:
@@ -50,7 +50,7 @@ def _family(process: int) -> Iterator[int]:
 
 def _held(process: int) -> int:
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

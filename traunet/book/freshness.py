@@ -213,7 +213,7 @@ def _imports(module: str) -> list[str]:
 
 def _bare(module: str) -> str:
     path = provenance._source(module)
-    return provenance._bare(path.read_text()) if path else ""
+    return provenance._bare(path.read_text(encoding="utf-8")) if path else ""
 
 
 def stages(workspace: Workspace, source: Path) -> list[str]:

@@ -52,7 +52,7 @@ class Part(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> "Part":
         """Read the note of a task that is done."""
-        return cls(**json.loads(task.note.read_text()))
+        return cls(**json.loads(task.note.read_text(encoding="utf-8")))
 
 
 def align_part(task: Task, advance: Advance = lambda frames: None) -> None:
@@ -67,7 +67,7 @@ def align_part(task: Task, advance: Advance = lambda frames: None) -> None:
             # A codec's key frames are not always what they claim; the way from the video's start is sure.
             part, _ = _encoded(task, all_before(task.stretch), scratch, lambda frames: None)
         scratch.rename(task.pictures)
-        scratch.write_text(json.dumps(part._asdict()))
+        scratch.write_text(json.dumps(part._asdict()), encoding="utf-8")
         scratch.rename(task.note)
     finally:
         scratch.unlink(missing_ok=True)

@@ -148,7 +148,7 @@ def _write(folder: Path, tree: Tree, config: AlignConfig, tasks: Tasks) -> None:
     places = {"offset": np.cumsum(every) - every, "length": every, "crc32": _checksums(folder / IMAGES, every)}
     frames.assign(**places).to_parquet(folder / FRAMES, index=False)
     manifest = {"fingerprint": content.hexdigest(), **_provenance(folder, tree, config, frames)}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=int) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=int) + "\n", encoding="utf-8")
 
 
 def _checksums(images: Path, lengths: np.ndarray) -> np.ndarray:

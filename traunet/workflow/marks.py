@@ -19,7 +19,7 @@ def write(mark: Path, workspace: Workspace, stage: str, made: Iterable[Path]) ->
     text = json.dumps({"stage": stage, "key": workspace.keys[stage], "made": holds})
     mark.parent.mkdir(parents=True, exist_ok=True)
     with whole(mark) as part:
-        part.write_text(text + "\n")
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def fingerprint(path: Path) -> str:
@@ -31,11 +31,11 @@ def fingerprint(path: Path) -> str:
         return file_sha256(path)
     for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
         if (path / name).is_file():
-            return digest(json.loads((path / name).read_text())[part])
+            return digest(json.loads((path / name).read_text(encoding="utf-8"))[part])
     if (path / "results.json").is_file():
         return "" if broken(path) else digest(contents(path))
     key = path / KEY
-    return key.read_text().strip() if key.is_file() else ""
+    return key.read_text(encoding="utf-8").strip() if key.is_file() else ""
 
 
 def stale(workspace: Workspace) -> dict[Path, str]:
@@ -47,7 +47,7 @@ def stale(workspace: Workspace) -> dict[Path, str]:
 def _why_stale(mark: Path, workspace: Workspace) -> str:
     """Nothing if it holds."""
     try:
-        said = json.loads(mark.read_text())
+        said = json.loads(mark.read_text(encoding="utf-8"))
         made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
         if workspace.keys.get(said["stage"]) != key:
             return CHANGED
