@@ -39,6 +39,7 @@ SETTLED = """
 import matplotlib, os
 from IPython import get_ipython
 print("told" in globals(), get_ipython().colors, matplotlib.rcParams["font.size"], os.environ.get("MINE"))
+assert __debug__
 """
 
 
@@ -59,6 +60,7 @@ def test_a_users_own_settings_change_no_chapter(tmp_path, monkeypatch, named):
     for name, place in {**dict.fromkeys((*places, "XDG_CONFIG_HOME")), **(places if named else {})}.items():
         monkeypatch.delenv(name, raising=False) if place is None else monkeypatch.setenv(name, str(place))
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1" if named else "")
     monkeypatch.setenv("MINE", "else the environment is the user's")
     before = dict(os.environ)
     source = write(tmp_path / "01_data.ipynb", new_code_cell(SETTLED))

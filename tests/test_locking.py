@@ -59,19 +59,14 @@ def test_another_error_of_the_disk_passes(tmp_path, monkeypatch, lock):
 def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended(tmp_path):
     lock = locked(tmp_path / "lock")
     assert lock is not None
-    handlers = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    try:
-        with flow._stoppable([sys.executable, "-c", "input()"], dict(os.environ), lock) as process:
-            os.close(lock)  # as the system does when the command is killed
-            assert locked(tmp_path / "lock") is None
-            process.kill()
-            process.communicate()
-            after = locked(tmp_path / "lock")
-            assert after is not None
-            os.close(after)
-    finally:
-        for sign, handler in handlers.items():
-            signal.signal(sign, handler)
+    with flow._stoppable([sys.executable, "-c", "input()"], dict(os.environ), lock) as process:
+        os.close(lock)  # as the system does when the command is killed
+        assert locked(tmp_path / "lock") is None
+        process.kill()
+        process.communicate()
+        after = locked(tmp_path / "lock")
+        assert after is not None
+        os.close(after)
 
 
 IMPATIENT = """

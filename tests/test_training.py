@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from traunet.attention import grad_cam
 from traunet.data import folds
 from traunet.facs import AUS
+from traunet.fitting import crank
 from traunet.fitting.feeding import Draws
 from traunet.fitting.loop import Descent
 from traunet.machines import gpus
@@ -266,6 +267,12 @@ def test_ctrl_c_stays_ctrl_c():
     with pytest.raises(KeyboardInterrupt):
         fit(Interrupted(), STORE, folds.split(STORE.frames, 1), TINY.train, machine=ONE, progress=None)  # pyright: ignore
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_users_environment_sets_nothing_in_a_training(monkeypatch):
+    monkeypatch.setenv("PL_TRAINER_LIMIT_TRAIN_BATCHES", "1")
+    assert crank._trainer(2, ONE).limit_train_batches == 1.0
+    assert os.environ["PL_TRAINER_LIMIT_TRAIN_BATCHES"] == "1"
 
 
 def test_being_terminated_is_no_success():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
+from traunet.machines.ending import Terminated, code_of, nobody_reads, speak_any_locale, terminable
 from traunet.machines.memory import keep_freed
 from traunet.options import count, number, of_a_workspace, place
 from traunet.workspace import PROJECT, Workspace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from traunet.machines.machine import Machine
     from traunet.runs import Run
 
-BAD_INPUT, STOPPED = 2, 130
+BAD_INPUT, LEFT = 2, 141  # LEFT: as a shell says of what printed to nobody
 GOES_ON = "the same command goes on from what is finished"
 
 
@@ -39,22 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (given, unknown), started = parser().parse_known_args(arguments), time.perf_counter()
     if unknown:
         given.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of this command
+    speak_any_locale()
     try:
-        with warnings.catch_warnings():
+        with terminable(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             made = given.command(given)
-        if made:
-            _finish(given, made, time.perf_counter() - started)
+            if made:
+                _finish(given, made, time.perf_counter() - started)
+            sys.stdout.flush()
     except (ValueError, OSError, MemoryError) as error:
-        return _refuse(error, given)
+        return LEFT if isinstance(error, BrokenPipeError) and nobody_reads() else _refuse(error, given)
     except RuntimeError as error:
         if not (concerns_writing(error) or concerns_memory(error)):  # torch tells so of a full disk or memory
             raise
         return _refuse(error, given)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError, Terminated) as stop:
+        if (code := code_of(stop)) is None:
+            raise
         kept = "nothing was written" if given.command in (_predict, _bench, _pdf) else GOES_ON
         print(f"traunet: stopped; {kept}", file=sys.stderr)
-        return STOPPED
+        return code
     return 0
 
 

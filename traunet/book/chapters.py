@@ -108,7 +108,8 @@ def _this_python_as_kernel() -> Iterator[None]:
         write_kernel_spec(str(place), extra_arguments=["--log-level=ERROR"])
         settings.touch()  # Empty. matplotlib's folder stays the user's: it holds the list of fonts, slow to make.
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
-        with _environment(JUPYTER_PATH=paths, IPYTHONDIR=folder, PYTHONSTARTUP="", MATPLOTLIBRC=str(settings)):
+        unset = {"PYTHONSTARTUP": "", "PYTHONOPTIMIZE": ""}  # the latter would pass over what a chapter asserts
+        with _environment(JUPYTER_PATH=paths, IPYTHONDIR=folder, MATPLOTLIBRC=str(settings), **unset):
             yield
 
 

@@ -32,7 +32,7 @@ Press = subprocess.Popen[str]
 def started() -> Iterator[Press]:
     """The process, ended at the latest when the context is left."""
     command = [sys.executable, "-m", "traunet.book.jupyterbook", str(cores.available())]
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", "PYTHONOPTIMIZE": ""}
     pipe, text = subprocess.PIPE, "utf-8"
     with subprocess.Popen(
         command, encoding=text, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT

@@ -1,6 +1,7 @@
 """Lightning's trainer, taught manners: no files, no banners, Ctrl-C stays Ctrl-C, several processes if asked."""
 
 import logging
+import os
 import signal
 import threading
 import warnings
@@ -15,6 +16,7 @@ from torch.multiprocessing.spawn import ProcessException
 from torch.utils.data import DataLoader
 
 from traunet.machines.acceleration import precision
+from traunet.machines.ending import Terminated
 from traunet.machines.machine import Machine
 
 
@@ -33,19 +35,30 @@ def turn(module: pl.LightningModule, batches: DataLoader, epochs: int, machine: 
 
 def _trainer(epochs: int, machine: Machine) -> pl.Trainer:
     kind, alone = machine.torch_device().type, LightningEnvironment()  # one process, also inside a Slurm job
-    return pl.Trainer(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=machine.devices,
-        strategy=_together(kind) if machine.devices > 1 else "auto",
-        precision=precision(machine.torch_device()),
-        max_epochs=epochs,
-        plugins=alone,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    with _own_settings():
+        return pl.Trainer(
+            accelerator="gpu" if kind == "cuda" else kind,
+            devices=machine.devices,
+            strategy=_together(kind) if machine.devices > 1 else "auto",
+            precision=precision(machine.torch_device()),
+            max_epochs=epochs,
+            plugins=alone,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Hide what a user's environment sets for every Trainer: a run's name would not tell of it."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_TRAINER_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _together(kind: str) -> DDPStrategy:
@@ -90,6 +103,8 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except SystemExit as stop:
+        if isinstance(stop, Terminated):
+            raise
         if type(stop) is SystemExit:
             raise KeyboardInterrupt from stop
         raise SystemExit(128 + signal.SIGTERM) from stop

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from traunet.book.contents import read_settings
 from traunet.config import FOLDS, VARIANTS
 from traunet.machines import gpus
 from traunet.machines.cores import available
+from traunet.machines.ending import terminable
 from traunet.machines.locking import locked
 from traunet.workflow import marks, plan, pods
 from traunet.workflow.status import Status
@@ -229,9 +230,6 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
 
     It shares the lock, for the case that this process is killed and it is not.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
     with _hearing_interrupts():
         process = subprocess.Popen(
             command,
@@ -244,11 +242,13 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
             pass_fds=(lock,),
         )
     try:
-        yield process
-        process.wait()
-    except KeyboardInterrupt:
+        with terminable():
+            yield process
+            process.wait()
+    except BaseException:  # Ctrl-C, being terminated, or nobody reads any more what is said
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
-        os.killpg(process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate()
         for line in (rest or "").splitlines():
             if pods.LEFT in line:

@@ -1,0 +1,131 @@
+"""What is told to end does, leaves nothing half written, and says with its exit code why."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from traunet.cli import main
+from traunet.machines.ending import Terminated, terminable
+from traunet.workflow import flow
+from traunet.workspace import PROJECT
+
+SLOW = """
+import signal, sys, time
+from traunet.machines.ending import terminable
+for one in map(int, sys.argv[1:]):
+    signal.signal(one, signal.SIG_IGN)
+with terminable():
+    try:
+        print("here", flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(1)
+        print("tidied up", flush=True)
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
+    monkeypatch.delenv("TRAUNET_DISFA", raising=False)
+
+
+def started(*command, **options):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.Popen([sys.executable, *command], env=environment, text=True, **options)
+
+
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_is_told_to_end_tidies_up_once_however_often_it_is_told(told, code):
+    with started("-c", SLOW, stdout=subprocess.PIPE) as slow:
+        assert slow.stdout
+        assert slow.stdout.readline() == "here\n"
+        for _ in range(3):
+            slow.send_signal(told)
+            time.sleep(0.2)
+        assert slow.stdout.read() == "tidied up\n"
+    assert slow.returncode == code
+
+
+def test_under_nohup_a_lost_terminal_ends_nothing():
+    with started("-c", SLOW, str(int(signal.SIGHUP)), stdout=subprocess.PIPE) as slow:
+        assert slow.stdout
+        assert slow.stdout.readline() == "here\n"
+        slow.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert slow.poll() is None
+        slow.send_signal(signal.SIGTERM)
+        assert slow.stdout.read() == "tidied up\n"
+    assert slow.returncode == 143
+
+
+def test_afterwards_signals_do_what_they_did():
+    with pytest.raises(Terminated), terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def numbas_error(*_):
+    raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(lambda *_: os.kill(os.getpid(), signal.SIGTERM), 143), (numbas_error, 130)]
+)
+def test_a_command_that_is_told_to_end_says_what_is_left(elsewhere, capsys, monkeypatch, end, code):
+    monkeypatch.setattr("traunet.workspace.Workspace.results", end)
+    assert main(["tables"]) == code
+    assert capsys.readouterr().err == "traunet: stopped; the same command goes on from what is finished\n"
+
+
+def test_an_error_of_the_system_is_no_end_that_was_wanted(elsewhere, monkeypatch):
+    def fail(*_):
+        raise SystemError("bad call")
+
+    monkeypatch.setattr("traunet.workspace.Workspace.results", fail)
+    with pytest.raises(SystemError, match="bad call"):
+        main(["tables"])
+
+
+def test_rendering_that_is_terminated_leaves_nothing(tmp_path):
+    command = ["-m", "traunet", "synth", str(tmp_path / "out"), "--profile", "smoke", "--workers", "1"]
+    with started(*command, stderr=subprocess.DEVNULL) as rendering:
+        while not list(tmp_path.rglob("*.txt")):  # a head's labels
+            assert rendering.poll() is None
+            time.sleep(0.1)
+        rendering.terminate()
+    assert rendering.returncode == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_leaves_is_no_error_of_the_command(tmp_path):
+    reading, writing = os.pipe()
+    with started("-m", "traunet", "doctor", "--profile", "smoke", stdout=writing, stderr=subprocess.PIPE) as told:
+        os.close(reading)
+        os.close(writing)
+        assert told.stderr
+        assert told.stderr.read() == ""
+    assert told.returncode == 141
+
+
+def test_a_workflow_whose_reader_has_left_is_not_left_at_work(tmp_path):
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    slow = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
+    with suppress(BrokenPipeError), flow._stoppable(slow, dict(os.environ), lock) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "here\n"
+        raise BrokenPipeError
+    os.close(lock)
+    assert process.poll() is not None  # pyright: ignore[reportPossiblyUnbound]
+
+
+def test_a_letter_that_the_locale_lacks_is_no_error():
+    narrow = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(PROJECT)}
+    code = "from traunet.machines.ending import speak_any_locale; speak_any_locale(); print('a \\u2192 b')"
+    told = subprocess.run([sys.executable, "-c", code], env=narrow, capture_output=True, text=True, check=True)
+    assert told.stdout == "a ? b\n"
