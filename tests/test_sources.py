@@ -1,12 +1,18 @@
 """What is kept of the sources' hashes is what they hash to now."""
 
 import shutil
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from traunet.records import provenance
+from traunet import runstore
+from traunet.config import SMOKE
+from traunet.records import provenance, sources
 from traunet.records.sources import code_hash, library_text
-from traunet.workspace import PROJECT
+from traunet.runstore import train_run
+from traunet.workspace import PROJECT, Workspace
 
 
 @pytest.fixture
@@ -16,6 +22,7 @@ def library(tmp_path, monkeypatch):
     shutil.copytree(PROJECT / "traunet", folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "__file__", str(folder / "records" / "provenance.py"))
     monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(sources, "_first_told", {})
     (tmp_path / "build").mkdir()
     return folder
 
@@ -47,6 +54,36 @@ def test_sources_are_followed_once_and_not_again_until_one_is_edited(library, mo
     assert code_hash("traunet.metrics") == "asked again"
     add(library / "metrics.py", "# A remark.\n")
     assert code_hash("traunet.report") == "asked again"
+
+
+@pytest.mark.parametrize(("text", "edited"), [("NEW = 1\n", True), ("# A remark.\n", False)])
+def test_a_process_makes_nothing_more_when_its_code_was_edited(library, monkeypatch, text, edited):
+    workspace = Workspace(SMOKE, library.parents[1] / "build")
+    assert workspace.keys
+    made: list[Path] = []
+    monkeypatch.setattr(Workspace, "_synthesise", lambda self, out, workers: (made.append(out), out.mkdir()))
+    add(library / "synth" / "tree.py", text)
+    if edited:
+        with pytest.raises(ValueError, match="edited since this process began; begin again, in a notebook by"):
+            workspace.tree()
+        assert not workspace.folder.joinpath("disfa").exists()
+    else:
+        workspace.tree()
+    assert len(made) == (not edited)
+
+
+def test_a_network_is_not_trained_when_the_code_was_edited_since_it_was_named(library, tmp_path, monkeypatch):
+    runstore._training_code.cache_clear()
+    monkeypatch.setattr("traunet.training.train", lambda *_, **__: pytest.fail("was trained"))
+    (tmp_path / "trunk.pt").touch()
+    store = SimpleNamespace(fingerprint="0")
+    named = partial(train_run, store, tmp_path / "trunk.pt", SMOKE, "senet", 1, tmp_path)  # pyright: ignore
+    with pytest.raises(pytest.fail.Exception, match="was trained"):
+        named()
+    add(library / "training.py", "NEW = 1\n")
+    with pytest.raises(ValueError, match="edited since this process began"):
+        named()
+    runstore._training_code.cache_clear()
 
 
 def test_no_build_folder_is_made_to_keep_a_hash(library):

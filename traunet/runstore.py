@@ -17,7 +17,7 @@ from traunet.config import FOLDS, VARIANTS, Profile, canonical_json, named
 from traunet.facs import AUS
 from traunet.records.keeping import made_once, removed
 from traunet.records.provenance import NUMERIC_PACKAGES, file_sha256, versions
-from traunet.records.sources import code_hash, packages
+from traunet.records.sources import code_hash, packages, refuse_edited
 from traunet.runs import FILES, Run
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def train_run(
     def make(folder: Path) -> None:
         from traunet.training import train
 
+        refuse_edited()
         options = {"machine": machine, "progress": progress, "resume": unfinished}
         trained = train(store, trunk_path, profile, variant, fold, **options)
         write_run(folder, trained, store, profile, variant, fold, inputs)
@@ -73,7 +74,7 @@ def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
 
 @cache
 def _training_code() -> str:
-    """Once a process, which knows no other code than what it loaded: to open all runs asks for it 24 times."""
+    """Once a process, which makes nothing when it was edited since: to open all runs asks for it 24 times."""
     return code_hash(*TRAINING_CODE)
 
 

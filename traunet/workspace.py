@@ -13,7 +13,7 @@ heads, and the trunk trained on them), `runs`, `results`, `notebooks` (executed)
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from traunet.data.layout import find_folders
 from traunet.keys import answers, stage_keys, tables_code
 from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
+from traunet.records.sources import refuse_edited
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
@@ -166,17 +167,15 @@ class Workspace:
         self.check()
         if self.disfa:
             return self.disfa
-        return found_or_made(self.folder / "disfa", self.keys["tree"], lambda out: self._synthesise(out, workers))
+        return self._made("disfa", self.keys["tree"], lambda out: self._synthesise(out, workers))
 
     def store(self, workers: int | None = None) -> "AlignedStore":
         """The aligned frames of the tree, made in `workers` processes (None: one a core)."""
         from traunet.data.store import AlignedStore
 
-        def make(out: Path) -> None:
-            self._align(self.tree(workers), self.folder / "store", out, workers)
-
-        path = found_or_made(self.folder / "store", self.keys["store"], make)
-        return AlignedStore.open(path, self.profile.align)
+        key, name = self.keys["store"], "store"
+        store = self._made(name, key, lambda out: self._align(self.tree(workers), name, out, workers))
+        return AlignedStore.open(store, self.profile.align)
 
     def heads(self, workers: int | None = None) -> "AlignedStore":
         """Aligned frames of the heads on which the trunk is trained; nothing else ever sees them.
@@ -186,10 +185,9 @@ class Workspace:
         from traunet.data.store import AlignedStore
 
         self.check()
-        place, key = self.folder, self.keys["trunk"]
-        tree = found_or_made(place / "heads", key, lambda out: self._synthesise_heads(out, workers))
-        store = place / "heads_store"
-        found_or_made(store, key, lambda out: self._align(tree, store, out, workers))
+        key, name = self.keys["trunk"], "heads_store"
+        tree = self._made("heads", key, lambda out: self._synthesise_heads(out, workers))
+        store = self._made(name, key, lambda out: self._align(tree, name, out, workers))
         return AlignedStore.open(store, self.profile.align)
 
     def trunk(self, machine: "Machine | None" = None) -> Path:
@@ -197,8 +195,7 @@ class Workspace:
         self.check()
         if self.weights:
             return self.weights
-        key = self.keys["trunk"]
-        folder = found_or_made(self.folder / "trunk", key, lambda out: self._pretrain(out, machine))
+        folder = self._made("trunk", self.keys["trunk"], lambda out: self._pretrain(out, machine))
         removed(self._unfinished_trunk)
         return folder / "trunk.pt"
 
@@ -244,11 +241,18 @@ class Workspace:
                 others=others,  # pyright: ignore[reportArgumentType]
             )
 
-        return found_or_made(self.folder / "results", key, write, sealed=True)
+        return self._made("results", key, write, sealed=True)
 
     def predictions_hash(self) -> str:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
         return digest(answers(self.runs()))
+
+    def _made(self, name: str, key: str, make: Callable[[Path], None], sealed: bool = False) -> Path:
+        def write(out: Path) -> None:
+            refuse_edited()
+            make(out)
+
+        return found_or_made(self.folder / name, key, write, sealed)
 
     def _synthesise(self, out: Path, workers: int | None) -> None:
         from traunet.synth.tree import write_tree
@@ -260,11 +264,11 @@ class Workspace:
 
         write_tree(out, self.profile.heads, heads(self._trunk.identities), workers=workers)
 
-    def _align(self, tree: Path, store: Path, out: Path, workers: int | None) -> None:
+    def _align(self, tree: Path, name: str, out: Path, workers: int | None) -> None:
         from traunet.data.disfa import read_tree
         from traunet.data.preparing import prepare
 
-        place = store.resolve()  # a link may lead to another disk
+        place = (self.folder / name).resolve()  # a link may lead to another disk
         unfinished = place.with_name(f".{place.name}.unfinished")  # outlives `out`, so that a killed one goes on
         prepare(read_tree(tree), out, self.profile.align, workers, resume=unfinished)
 

@@ -1,5 +1,6 @@
 """How a command ends that is told to: by a scheduler, by Ctrl-C, by a terminal or a reader that has left."""
 
+import io
 import os
 import select
 import signal
@@ -66,5 +67,5 @@ def nobody_reads() -> bool:
 def speak_any_locale() -> None:
     """Print a question mark for a letter that the terminal's encoding lacks, instead of an error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

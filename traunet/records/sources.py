@@ -18,12 +18,27 @@ from traunet.records.provenance import file_sha256
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 FOLDER = ".code"  # in the build folder
+_first_told: dict[tuple[str, ...], str] = {}  # what this process was told first of these modules
 
 
 def code_hash(*modules: str) -> str:
     """As `provenance.code_hash`, without config.py, whose settings count by value and not by their text."""
     left_out = ["traunet.config"]
-    return told_once(["code", modules, left_out], lambda: provenance.code_hash(modules, left_out))
+    told = told_once(["code", modules, left_out], lambda: provenance.code_hash(modules, left_out))
+    _first_told.setdefault(modules, told)
+    return told
+
+
+def refuse_edited() -> None:
+    """Raise ValueError if code was edited since this process first asked for its hash: then it makes nothing more.
+
+    What it loaded before and what it loads from now on would mix, under a name that stands for one of them.
+    """
+    if any(code_hash(*modules) != told for modules, told in list(_first_told.items())):
+        raise ValueError(
+            "traunet: its code was edited since this process began; begin again, "
+            "in a notebook by a restart of its kernel"
+        )
 
 
 def told_once(question: Any, compute: Callable[[], Any]) -> Any:
