@@ -110,7 +110,7 @@ rule site:
     input:
         DONE / "results",
         expand(FOLDER / "notebooks" / "{name}.ipynb", name=NOTEBOOKS),
-        ["_config.yml", "_toc.yml", "CITATION.cff", *PAGES, *([str(WORKSPACE.bench)] if WORKSPACE.bench.is_file() else [])],
+        ["_config.yml", "_toc.yml", "CITATION.cff", *PAGES, *([os.path.relpath(WORKSPACE.bench)] if WORKSPACE.bench.is_file() else [])],
     output:
         DONE / "site",
     log:

@@ -30,6 +30,11 @@ def test_where_the_system_names_no_file_the_folder_that_was_written_to_is_named(
     assert advice(arrows, tmp_path).startswith("/data/frames.parquet: is not there")
 
 
+def test_who_runs_a_file_server_that_gives_no_locks_is_to_be_asked(tmp_path):
+    said = advice(OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)), tmp_path)
+    assert said.startswith(f"{tmp_path}: its file server gives no locks now; ask who runs it")
+
+
 def test_an_error_of_ours_is_passed_on_word_for_word(tmp_path):
     assert advice(ValueError("a.csv: has no rows; add some"), tmp_path) == "a.csv: has no rows; add some"
     assert advice(FileNotFoundError("a.csv: no such file; make it"), tmp_path) == "a.csv: no such file; make it"

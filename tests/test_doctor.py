@@ -231,6 +231,20 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
     assert any("unfinished trainings left 2 notes, 1.2 GB: " in line for line in whole_report(workspace))
 
 
+def test_what_killed_commands_left_half_written_is_told_with_its_size(tmp_path):
+    folder = tmp_path / "build" / "smoke"
+    workspace = Workspace(SMOKE, tmp_path / "build")
+    (folder / "runs" / "tranet-fold1-0123456789ab").mkdir(parents=True)
+    assert not any("half written" in line for line in doctor._stages(workspace))
+    for name in ("runs/.tranet-fold2-0123456789ab.part-abc", ".store.part-x1", "site/.html.part-y_2"):
+        inner = folder / name / "made"
+        inner.mkdir(parents=True)
+        with (inner / "checkpoint.pt").open("wb") as file:
+            file.truncate(600_000_000)
+        (inner / "vanished").symlink_to(tmp_path / "nothing")
+    assert any("left 3 folders half written, 1.8 GB: .*.part-* in " in line for line in doctor._stages(workspace))
+
+
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     odd = "odd: no GPU here: on a few cores the paper's 24 trainings take weeks to months"

@@ -1,6 +1,7 @@
 """The synthetic DISFA: its faces, its labels, its tree."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import av
@@ -127,6 +128,31 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="invalid literal"):
         tree.write_tree(tmp_path / "tree", TINY, ("SNxyz",), progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_writes_the_same_tree_later_spares_what_the_first_is_rendering(tmp_path, monkeypatch):
+    """In two pods both may have the same process number."""
+    real = tree._write_root_files
+
+    def meanwhile(*given):
+        monkeypatch.setattr(tree, "_write_root_files", real)
+        with pytest.raises(ValueError, match="invalid literal"):
+            tree.write_tree(tmp_path / "tree", TINY, ("SNxyz",), progress=False)
+        real(*given)
+
+    monkeypatch.setattr(tree, "_write_root_files", meanwhile)
+    tree.write_tree(tmp_path / "tree", TINY, ("SN010",), workers=1, progress=False)
+    assert tree.read_config(tmp_path / "tree") == TINY
+    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_a_tree_may_be_read_by_whom_the_umask_lets_and_its_parents_are_made(tmp_path):
+    before = os.umask(0o002)
+    try:
+        tree.write_tree(tmp_path / "new" / "tree", TINY, ("SN010",), workers=1, progress=False)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new", tmp_path / "new" / "tree")} == {0o775}
 
 
 @pytest.mark.parametrize("au", AUS)

@@ -1,10 +1,12 @@
 """A workspace finds or makes each stage, knows what it depends on, and says at once what the user must bring."""
 
 import dataclasses
+import re
 
 import pytest
 import torch
 from disks import another_disk
+from projects import call, write_checkout
 from trees import write_tree
 
 from traunet import runstore
@@ -33,6 +35,25 @@ def test_a_notebook_finds_the_workspace_that_the_workflow_named(tmp_path, monkey
     for name, value in there.environment.items():
         monkeypatch.setenv(name, value)
     assert Workspace.of("smoke") == there
+
+
+@pytest.mark.parametrize("name", ["{x}", "{x", "x}"])
+def test_a_build_folder_that_snakemake_would_take_for_a_pattern_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / name / "build"))
+    with pytest.raises(
+        ValueError, match=rf"{re.escape(name)}/build: Snakemake .* name a TRAUNET_BUILD without any"
+    ):
+        Workspace.of("smoke")
+
+
+def test_a_checkout_may_lie_where_a_name_has_braces(tmp_path):
+    """What is made is named as seen from it."""
+    checkout = write_checkout(tmp_path / "{x}" / "project")
+    (checkout / "build").mkdir()
+    (checkout / "build" / "bench.json").write_text("{}")
+    done = call(checkout, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1")
+    assert done.returncode == 0, done.stdout
+    assert "none was started" in done.stdout
 
 
 def test_an_unknown_profile_is_an_error_that_lists_the_known():

@@ -1,6 +1,7 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
@@ -169,14 +170,37 @@ def _stages(workspace: Workspace) -> Iterator[str]:
     yield (
         f"{workspace.profile.name}: {len(there & ours)} of the {wanted} networks of the tables are trained{others}"
     )
-    runs, left = workspace.folder / "runs", []
-    for file in runs.glob(".*.unfinished*"):
-        with suppress(FileNotFoundError):  # a training at work has just put its note in the place of this one
-            left.append(file.stat().st_size)
-    if left:
-        yield (
-            f"{workspace.profile.name}: unfinished trainings left {len(left)} notes, {sum(left) / 1e9:.1f} GB: "
-            f"{runs}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
-        )
+    yield from _left(workspace)
     site = workspace.folder / "site" / "html" / "index.html"
     yield f"{workspace.profile.name}: " + (f"the site is at {site}" if site.exists() else "no site yet")
+
+
+def _left(workspace: Workspace) -> Iterator[str]:
+    """What commands that were stopped or killed left behind, with its size."""
+    runs, notes = workspace.folder / "runs", []
+    for file in runs.glob(".*.unfinished*"):
+        with suppress(FileNotFoundError):  # a training at work has just put its note in the place of this one
+            notes.append(file.stat().st_size)
+    if notes:
+        yield (
+            f"{workspace.profile.name}: unfinished trainings left {len(notes)} notes, {sum(notes) / 1e9:.1f} GB: "
+            f"{runs}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
+        )
+    places = (workspace.folder, runs, workspace.folder / "site")
+    half = [_size(path) for place in places for path in place.glob(".*.part-*")]
+    if half:
+        yield (
+            f"{workspace.profile.name}: killed commands left {len(half)} folders half written, "
+            f"{sum(half) / 1e9:.1f} GB: .*.part-* in {workspace.folder}, runs and site; each goes when the same "
+            "is made again; where nothing is at work, delete them"
+        )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files within; those that a command at work removes meanwhile are left out."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += Path(place, name).lstat().st_size
+    return size

@@ -71,6 +71,10 @@ class Workspace:
         chosen = named("profile", profile, PROFILES)
         # Without links: Snakemake tells files by name, and jobs elsewhere are told this one.
         folder = (_path(root, "TRAUNET_BUILD") or PROJECT / "build").resolve()
+        if {*"{}"} & {*os.path.relpath(folder, PROJECT)}:  # seen from there, as Snakemake is
+            raise ValueError(
+                f"{folder}: Snakemake fills in what stands in braces; name a TRAUNET_BUILD without any"
+            )
         given = _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS")
         times = (_number("TRAUNET_SEEDS") or 1) if seeds is None else seeds
         return cls(chosen, folder, *given, times)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import multiprocessing
-import os
+import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
@@ -19,6 +19,7 @@ from traunet.machines import cores
 AHEAD = 2  # tasks a process that are laid out ahead of time: none has to wait, and memory stays flat
 LOOK = 0.2  # seconds between two looks at how far the processes have come
 STEP = 16  # frames after which a process says how far it has come
+HALF = ".half-"  # begins the suffix of what is being written
 
 Advance = Callable[[int], None]
 
@@ -60,7 +61,8 @@ def align_part(task: Task, advance: Advance = lambda frames: None) -> None:
 
     `advance` is told how many frames more are done.
     """
-    scratch = task.pictures.with_suffix(f".{os.getpid()}")
+    # A random name: without locks two may do the same task, and in pods both have the same small process number.
+    scratch = task.pictures.with_suffix(f"{HALF}{secrets.token_hex(4)}")
     try:
         part, complete = _encoded(task, task.stretch, scratch, advance)
         if task.stretch.packet and not complete:

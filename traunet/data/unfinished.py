@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from traunet.data.aligning import Part, Task
+from traunet.data.aligning import HALF, Part, Task
 from traunet.data.pictures import QUALITY
 from traunet.data.video import Stretch
 from traunet.machines.locking import alone
@@ -63,7 +63,7 @@ class Unfinished:
     def clear(self) -> None:
         """Remove what was half written when an earlier call was killed."""
         shutil.rmtree(self.folder / NEW, ignore_errors=True)
-        for path in self.folder.glob("*.[0-9]*"):
+        for path in self.folder.glob(f"*{HALF}*"):
             path.unlink()
 
     @property

@@ -58,6 +58,9 @@ def advice(error: BaseException, folder: Path, reading: bool = False) -> str:
         said = f"{file}: its disk does not answer ({_words(error)}); is it still mounted? Then try again"
     elif number in (errno.EMFILE, errno.ENFILE):
         said = f"{file}: too many files are open; allow more with `ulimit -n 4096` and try again"
+    elif number == errno.ENOLCK:
+        asked = "ask who runs it (NFS: do lockd and statd run?) and try again"
+        said = f"{file}: its file server gives no locks now; {asked}"
     elif number is not None:
         said = f"{file}: {_words(error)}; mend that and try again"
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+NONE = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # what file systems answer that have no locks
 EVERY = 0.5  # seconds between two tries: others may hold a lock for hours, on a file server
 
 
@@ -24,7 +25,7 @@ def alone(file: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in NONE:
             raise
         _warn_of_none(file)
     try:
@@ -42,7 +43,7 @@ def locked(file: Path, wait: bool = False) -> int | None:
         os.close(descriptor)
         return None
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in NONE:
             os.close(descriptor)
             raise
         _warn_of_none(file)

@@ -7,7 +7,18 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
+def _compiled(function):
+    """The function in machine code, which numba keeps for other processes, here or in the user's cache folder.
+
+    Where neither can be written, a read-only library and no home, each process compiles for itself.
+    """
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no place for a cache
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
 def rasterize(points, triangles, uv, opaque, height, width):
     """Which triangle each pixel sees, and where in it.
 
@@ -48,7 +59,7 @@ def rasterize(points, triangles, uv, opaque, height, width):
     return seen, weights
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def vertex_normals(points, triangles):
     """Unit normals, (V, 3) float32, as the mean of the neighbouring triangles' weighted by their area."""
     normals = np.zeros_like(points)
@@ -67,7 +78,7 @@ def vertex_normals(points, triangles):
     return normals
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def shade(seen, weights, triangles, uv, normals, shadow, gloss, texture, light, ambient, image):
     """Paint what is seen into `image`, (H, W, 3) float32 in linear light, in place.
 

@@ -7,8 +7,8 @@ other reading is 0.
 import functools
 import io
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -58,10 +58,13 @@ def write_tree(
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; choose another folder or remove it first")
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     played = performances(config, tuple(subjects))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Not the process's number in the name: pods have the same small ones. The folder within has the usual rights.
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+    partial = scratch / "tree"
     try:
-        partial.mkdir(parents=True)
+        partial.mkdir()
         jobs = [(partial, config, subject, played[subject]) for subject in subjects]
         with tqdm(total=len(jobs), desc="rendering heads", unit="head", disable=not progress) as shown:
             for _ in _side_by_side(jobs, workers or cores.available()):
@@ -71,7 +74,7 @@ def write_tree(
             out.rmdir()
         partial.rename(out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _side_by_side(jobs: list[Job], workers: int) -> Iterator[None]:
