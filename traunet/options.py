@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from traunet.config import PROFILES
-from traunet.workspace import from_home
+from traunet.given import from_home
 
 MOST = 2**31 - 1
 

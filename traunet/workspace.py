@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from traunet import given
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
 from traunet.data.layout import find_folders
 from traunet.keys import answers, stage_keys, tables_code
@@ -70,14 +71,14 @@ class Workspace:
         """
         chosen = named("profile", profile, PROFILES)
         # Without links: Snakemake tells files by name, and jobs elsewhere are told this one.
-        folder = (_path(root, "TRAUNET_BUILD") or PROJECT / "build").resolve()
+        folder = (given.path(root, "TRAUNET_BUILD") or PROJECT / "build").resolve()
         if {*"{}"} & {*os.path.relpath(folder, PROJECT)}:  # seen from there, as Snakemake is
             raise ValueError(
                 f"{folder}: Snakemake fills in what stands in braces; name a TRAUNET_BUILD without any"
             )
-        given = _path(disfa, "TRAUNET_DISFA"), _path(weights, "TRAUNET_WEIGHTS")
-        times = (_number("TRAUNET_SEEDS") or 1) if seeds is None else seeds
-        return cls(chosen, folder, *given, times)
+        data = given.path(disfa, "TRAUNET_DISFA"), given.path(weights, "TRAUNET_WEIGHTS")
+        times = (given.number("TRAUNET_SEEDS") or 1) if seeds is None else seeds
+        return cls(chosen, folder, *data, times)
 
     @property
     def folder(self) -> Path:
@@ -91,8 +92,8 @@ class Workspace:
     @property
     def environment(self) -> dict[str, str]:
         """The variables through which `Workspace.of` finds this workspace again in another process."""
-        given = {"TRAUNET_BUILD": self.root, "TRAUNET_DISFA": self.disfa, "TRAUNET_WEIGHTS": self.weights}
-        paths = {name: str(path.resolve()) if path else "" for name, path in given.items()}
+        places = {"TRAUNET_BUILD": self.root, "TRAUNET_DISFA": self.disfa, "TRAUNET_WEIGHTS": self.weights}
+        paths = {name: str(path.resolve()) if path else "" for name, path in places.items()}
         return {**paths, "TRAUNET_SEEDS": str(self.seeds)}
 
     @property
@@ -282,23 +283,3 @@ class Workspace:
         heads = self.heads(machine.threads if machine else None)
         parts = (heads, self._trunk, self.profile.model, out / "trunk.pt")
         pretrain(*parts, machine=machine, resume=self._unfinished_trunk)
-
-
-def _path(given: str | Path | None, variable: str) -> Path | None:
-    text = given or os.environ.get(variable)
-    return from_home(text) if text else None
-
-
-def from_home(text: str | Path) -> Path:
-    """A path whose ~ is a home folder: many shells leave that of DISFA=~/disfa. ValueError if it is none."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{text}: nobody here is called so; give the whole path") from error
-
-
-def _number(variable: str) -> int | None:
-    text = os.environ.get(variable)
-    if text and not (text.isdecimal() and int(text)):
-        raise ValueError(f"{variable} is {text!r}; give a number of 1 or more")
-    return int(text) if text else None

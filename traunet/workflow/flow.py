@@ -21,13 +21,14 @@ from urllib.parse import quote
 from traunet.book import freshness
 from traunet.book.contents import read_settings
 from traunet.config import FOLDS, VARIANTS
+from traunet.given import from_home
 from traunet.machines import gpus
 from traunet.machines.cores import available
 from traunet.machines.ending import terminable
 from traunet.machines.locking import locked
 from traunet.workflow import marks, plan, pods
 from traunet.workflow.status import Status
-from traunet.workspace import PROJECT, Workspace, from_home
+from traunet.workspace import PROJECT, Workspace
 
 PROFILES = PROJECT / "profiles"
 QUIET = ["--nocolor", "--quiet", "host", "rules", "reason"]
