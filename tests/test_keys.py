@@ -5,13 +5,24 @@ import sys
 
 import pytest
 
-from traunet import keys
+from traunet import config, keys
 from traunet.config import SMOKE
 from traunet.records import provenance, sources
 from traunet.records.provenance import NUMERIC_PACKAGES
+from traunet.workspace import PROJECT
 
 HARMLESS = {"filelock", "pandas", "tqdm"}  # lock, hold and show; a store is known by its content
 MODULES = {"cv2": "opencv-python-headless", "feat": "py-feat"}
+# What the library takes of config.py beside its classes: no key holds it, and why none need.
+KEYLESS = {
+    "EXPRESSIONS": "the default of `SynthConfig.expressions`, and a tree is rendered with that field",
+    "FOLDS": "in the names of the runs, which the results' key holds",
+    "PAPER": "speaks in `misfit`'s advice, and the bench, which is no stage, measures it",
+    "PROFILES": "chosen from by name; of the chosen one every field counts",
+    "VARIANTS": "in the names of the runs; titles are shown by chapters, which note the file's text as well",
+    "canonical_json": "makes what the keys hold",
+    "named": "looks up, and says what there is",
+}
 
 
 @pytest.fixture
@@ -58,3 +69,16 @@ def test_every_package_that_such_a_stage_loads_is_named(modules, also):
             loaded |= {name.partition(".")[0] for name in names}
     others = {MODULES.get(name, name) for name in loaded - set(sys.stdlib_module_names) - {"traunet"}}
     assert others - HARMLESS <= {*NUMERIC_PACKAGES, *also}
+
+
+def test_what_the_library_takes_of_the_settings_is_in_the_keys_or_known_to_need_none():
+    taken, whole = set(), set()
+    for path in (PROJECT / "traunet").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = {alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)}
+            if isinstance(node, ast.ImportFrom) and node.module == "traunet.config":
+                taken |= names
+            elif "traunet.config" in names or (getattr(node, "module", "") == "traunet" and "config" in names):
+                whole.add(path.name)
+    assert whole == set()  # of the whole module anything could be taken
+    assert {name for name in taken if not isinstance(getattr(config, name), type)} == set(KEYLESS)

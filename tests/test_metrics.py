@@ -65,6 +65,25 @@ def test_answers_of_another_shape_are_refused():
         metrics.count(np.zeros((3, 8), dtype=bool), np.zeros((3, 7), dtype=bool))
 
 
+@pytest.mark.parametrize("values", [[0.2, 0.9], [0, 3], [1.0, np.nan], [-1, 1], ["yes", "no"]])
+def test_probabilities_intensities_and_gaps_are_not_counted_as_yes(values):
+    yes_and_no, others = np.array([True, False]), np.array(values)
+    for pair in ((others, yes_and_no), (yes_and_no, others)):
+        with pytest.raises(ValueError, match=r"intensity >= threshold.*probability >= CUT"):
+            metrics.count(*pair)
+        with pytest.raises(ValueError, match=r"intensity >= threshold.*probability >= CUT"):
+            metrics.count_by_group(*pair, np.zeros(2, dtype=int), 1)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.uint8])
+def test_ones_and_zeros_count_as_yes_and_no(rng, kind):
+    actual, predicted = rng.random((2, 50)) < 0.4
+    expected = metrics.count(actual, predicted)
+    assert metrics.count(actual.astype(kind), predicted.astype(kind)) == expected
+    alike = metrics.count_by_group(actual.astype(kind), predicted.astype(kind), np.zeros(50, dtype=int), 1)
+    assert alike.sum() == expected
+
+
 def test_pooled_and_fold_mean_agree_when_all_folds_are_alike(rng):
     fold = some_counts(rng, subjects=9)
     counts = Counts(*(np.concatenate([a] * 3) for a in (fold.tp, fold.fp, fold.fn, fold.tn)))

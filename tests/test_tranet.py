@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from traunet import facs
-from traunet.config import VARIANTS, AlignConfig, ModelConfig
+from traunet.config import VARIANTS, AlignConfig, ModelConfig, Variant
 from traunet.model.blocks import SpatialAttention
 from traunet.model.readings import READINGS, TAKEN
 from traunet.model.regions import HardMasks, region_masks
@@ -35,6 +35,12 @@ def test_every_variant_of_the_paper_can_be_built():
 def test_an_unknown_variant_is_an_error_that_lists_the_known():
     with pytest.raises(ValueError, match=r"unknown variant 'resnet'.*tranet_v1"):
         network("resnet")
+
+
+def test_a_variant_that_is_listed_without_a_builder_is_an_error_that_says_where_one_belongs(monkeypatch):
+    monkeypatch.setitem(VARIANTS, "tranet_wide", Variant("tranet_wide", "TRA-Net, wide"))
+    with pytest.raises(ValueError, match=r"'tranet_wide' has no builder.*tranet\.BUILDERS"):
+        network("tranet_wide")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fakes import as_printed, fake_runs, moved
 
-from traunet import report
+from traunet import metrics, report
 from traunet.facs import AUS
 from traunet.scoring import claims, published, results, verdicts
 from traunet.scoring.verdicts import COLUMNS, VERDICTS
@@ -45,6 +45,19 @@ def test_every_printed_number_of_the_papers_own_networks_is_judged(papers):
     printed = published.table2().set_index("variant")
     for row in table.query("table == 2").to_dict("records"):
         assert row["published"] == printed.loc[row["variant"], row["score"]]
+
+
+def test_a_metric_that_the_paper_does_not_print_is_scored_and_not_judged(papers, tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        metrics.METRICS, "precision", lambda counts: metrics.ratio(counts.tp, counts.tp + counts.fp)
+    )
+    monkeypatch.setitem(metrics.CHANCE, "precision", lambda counts: counts.positive_rate)
+    out = report.write(fake_runs(), tmp_path / "results", **PAPERS)
+    scored = pd.read_csv(out / "table1.csv").query("metric == 'precision'")
+    assert set(scored["averaging"]) == set(metrics.AVERAGINGS)
+    assert scored[published.SCORES].notna().to_numpy().all()
+    assert "table1.tranet.precision.pooled.Avg" in results.read(out / "results.json")
+    assert (out / "verdicts.csv").read_text() == (papers / "verdicts.csv").read_text()
 
 
 def test_what_is_not_the_papers_experiment_is_never_judged(numbers):

@@ -11,6 +11,7 @@ from torch import nn
 from traunet.data.resampling import warp
 from traunet.facs import AUS, REGION_AUS
 from traunet.model.anatomy import hooked
+from traunet.model.batches import as_batch
 from traunet.model.blocks import SpatialAttention
 
 
@@ -22,12 +23,12 @@ def grad_cam(
     layer: nn.Module | None = None,
     batch_size: int = 32,
 ) -> np.ndarray:
-    """Where one AU's logit comes from, by Grad-CAM: images uint8 (N, H, W, 3) -> (N, H, W) float32 in [0, 1].
+    """Where one AU's logit comes from, by Grad-CAM: images uint8 RGB (N, H, W, 3) -> (N, H, W) float32 in [0, 1].
 
     Each map is scaled to a maximum of 1 of its own, so that maps say where and not how much; where nothing speaks
     for the AU, a map is 0 throughout. The package takes each map's minimum away before: behind a hard mask, which
     leaves it at 0, that changes nothing; elsewhere an even map comes out empty. `layer` overrides the place, which
-    is otherwise `attended(net, au, stage)`.
+    is otherwise `attended(net, au, stage)`. Raises ValueError for other pictures and AUs.
 
     Decision: a channel's weight is the mean of its gradient over all places of the map, also of rows that the hard
     mask has emptied: so Selvaraju et al. (2017) define Grad-CAM, and so the package computes it. The other reading
@@ -38,12 +39,12 @@ def grad_cam(
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    layer = layer or attended(net, au, stage)
+    pictures, layer = as_batch(images), layer or attended(net, au, stage)
     maps, target = [], ClassifierOutputTarget(AUS.index(au))
     with _as_it_was(net), _graph_from(layer, net):
         cam = GradCAM(model=net, target_layers=[layer])
-        for start in range(0, len(images), batch_size):
-            batch = _batch(images[start : start + batch_size])
+        for start in range(0, len(pictures), batch_size):
+            batch = pictures[start : start + batch_size]
             maps.append(cam(input_tensor=batch, targets=[target] * len(batch)))  # pyright: ignore
         cam.activations_and_grads.release()
     return np.concatenate(maps) if maps else np.zeros((0, *images.shape[1:3]), dtype=np.float32)
@@ -79,7 +80,7 @@ def settle(net: nn.Module, batches: Iterable[np.ndarray]) -> nn.Module:
         norm.reset_running_stats()
         norm.train().momentum = None  # a mean of all batches
     for images in batches:
-        net(_batch(images).to(next(net.parameters()).device))
+        net(as_batch(images).to(next(net.parameters()).device))
     for norm, momentum in zip(fresh, momenta, strict=True):
         norm.momentum = momentum
     return net.eval()
@@ -87,16 +88,18 @@ def settle(net: nn.Module, batches: Iterable[np.ndarray]) -> nn.Module:
 
 @torch.inference_mode()
 def spatial_attention(net: nn.Module, images: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """The network's own soft attention: images uint8 (N, H, W, 3) -> for each branch, one (N, H, W) map a CBAM.
+    """The network's own soft attention: images uint8 RGB (N, H, W, 3) -> for each branch, a (N, H, W) map a CBAM.
 
     Values are the sigmoid's, between 0 and 1; maps are enlarged to the images' size. Variants without spatial
     attention have none. Regions are masked before: what a map says outside its region meets nothing but zeros.
+    Raises ValueError for other pictures.
     """
-    height, width = images.shape[1:3]
+    pictures = as_batch(images)
+    height, width = pictures.shape[2:]
     seen: dict[str, list[np.ndarray]] = {}
     with _as_it_was(net), _listening(net, seen):
         net.eval()
-        net(_batch(images).to(next(net.parameters()).device))
+        net(pictures.to(next(net.parameters()).device))
     return {branch: [_enlarged(maps, height, width) for maps in stages] for branch, stages in seen.items()}
 
 
@@ -117,10 +120,6 @@ def share_inside(maps: np.ndarray, mask: np.ndarray) -> np.ndarray:
     total = maps.sum(axis=(1, 2))
     inside = (maps * mask).sum(axis=(1, 2))
     return np.divide(inside, total, out=np.full(len(maps), np.nan), where=total > 0)
-
-
-def _batch(images: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
 
 
 def _enlarged(maps: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -3,6 +3,9 @@
 Where it gives none, the default is ours; what bears on a network is then among the decisions below. A profile
 bundles the settings for one kind of machine; `smoke` and `demo` list each departure from the paper with its reason
 in `Profile.departures`, from which the book makes its page.
+
+A setting is a field of one of these classes. Fields count by value in what makes a stage stale (`traunet.keys`);
+the text of this file does not, so that a constant beside the classes makes nothing stale.
 """
 
 import dataclasses

@@ -130,13 +130,18 @@ def align_face(image: np.ndarray, face: Face, align: AlignConfig) -> np.ndarray:
 
 
 def predict_faces(faces: np.ndarray, net: "torch.nn.Module") -> np.ndarray:
-    """The network's probabilities: aligned faces (B, H, W, 3) uint8 RGB -> (B, A) in the order of `facs.AUS`."""
+    """The network's probabilities: aligned faces (B, H, W, 3) uint8 RGB -> (B, A) in the order of `facs.AUS`.
+
+    Raises ValueError for other pictures.
+    """
     import torch
+
+    from traunet.model.batches import as_batch
 
     if not len(faces):
         return np.zeros((0, len(AUS)), np.float32)
     device = next(net.parameters()).device
-    images = torch.from_numpy(np.ascontiguousarray(faces.transpose(0, 3, 1, 2))).to(device)
+    images = as_batch(faces).contiguous().to(device)
     with torch.inference_mode():
         return net.eval()(images).sigmoid().cpu().numpy()
 

@@ -63,21 +63,37 @@ def mean(scores: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def count(actual: np.ndarray, predicted: np.ndarray) -> Counts:
-    """Compare answers with the truth over the first axis: two boolean arrays (N, A) -> counts (A,)."""
-    actual, predicted = np.asarray(actual, dtype=bool), np.asarray(predicted, dtype=bool)
+    """Compare answers with the truth over the first axis: two boolean arrays (N, A) -> counts (A,).
+
+    1 and 0 stand for true and false; ValueError for other values, and for arrays of two shapes.
+    """
+    actual, predicted = np.asarray(actual), np.asarray(predicted)
     if actual.shape != predicted.shape:
         raise ValueError(f"truth has shape {actual.shape} and answers {predicted.shape}; they must be equal")
     return Counts(*(mask.sum(axis=0) for mask in _outcomes(actual, predicted)))
 
 
 def count_by_group(actual: np.ndarray, predicted: np.ndarray, group: np.ndarray, n_groups: int) -> Counts:
-    """Count per group: flat arrays (N,), with group numbers from 0 -> counts (n_groups,)."""
+    """Count per group: flat arrays (N,), with group numbers from 0 -> counts (n_groups,); values as in `count`."""
     return Counts(*(np.bincount(group[mask], minlength=n_groups) for mask in _outcomes(actual, predicted)))
 
 
 def _outcomes(actual: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
     """Where answers are true and false positives and negatives, in the order of `Counts`."""
+    actual, predicted = _yes_or_no(actual), _yes_or_no(predicted)
     return actual & predicted, ~actual & predicted, actual & ~predicted, ~actual & ~predicted
+
+
+def _yes_or_no(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype == bool:
+        return values
+    if values.dtype.kind not in "iuf" or not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            "only yes and no are counted (booleans, or 1 and 0), and other values were given; give intensity >= "
+            "threshold as the truth, and probability >= CUT as the answers"
+        )
+    return values.astype(bool)
 
 
 def f1(counts: Counts) -> np.ndarray:

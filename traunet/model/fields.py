@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from traunet.facs import AUS, REGION_AUS
 from traunet.model.anatomy import hooked
+from traunet.model.batches import as_batch
 from traunet.model.blocks import ChannelAttention, SqueezeExcitation
 from traunet.model.tranet import TRANet
 
@@ -93,12 +94,12 @@ def _all_positive(net: TRANet) -> TRANet:
 
 
 def gradient_map(net: TRANet, images: np.ndarray, answer: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """How much each pixel moves an answer: images uint8 (N, H, W, 3) -> (H, W), adding up to 1 over the picture.
+    """How much each pixel moves an answer: images uint8 RGB (N, H, W, 3) -> (H, W), adding up to 1.
 
     `answer` takes the images (N, 3, H, W) and returns one number or vector a picture. Absolute gradients are
     summed over the colours and averaged over the pictures, each of which counts alike.
     """
-    batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().requires_grad_()
+    batch = as_batch(images).float().requires_grad_()
     training = net.training
     net.eval()
     try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from traunet import facs
-from traunet.config import AlignConfig, ModelConfig, named
+from traunet.config import VARIANTS, AlignConfig, ModelConfig, named
 from traunet.model.blocks import (
     CBAM,
     ChannelAttention,
@@ -207,6 +207,8 @@ def build(variant: str, config: ModelConfig, align: AlignConfig, normalisation: 
 
     The weights are drawn from torch's global generator: seed it first.
     """
+    if variant in VARIANTS and variant not in BUILDERS:
+        raise ValueError(f"variant {variant!r} has no builder; give it one in tranet.BUILDERS")
     net = named("variant", variant, dict(BUILDERS))(config, align, Normalise(normalisation))
     initialise(net)
     net.trunk.freeze_first_blocks()

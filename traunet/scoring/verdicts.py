@@ -10,7 +10,7 @@ import pandas as pd
 from traunet import metrics
 from traunet.config import VARIANTS
 from traunet.scoring import published
-from traunet.scoring.results import Number
+from traunet.scoring.results import Number, slug
 
 REPRODUCED, MISSED, UNDECIDED, OTHER = "reproduced", "not reproduced", "undecided", "not comparable"
 VERDICTS = (REPRODUCED, MISSED, UNDECIDED, OTHER)
@@ -89,9 +89,10 @@ def judge(
 
 def places() -> Iterator[Place]:
     """Every printed number of the paper's own networks, in reading order."""
-    printed = set(published.table2()["variant"]) - {FULL}
-    groups = [(1, metric, FULL) for metric in metrics.METRICS]
-    groups += [(2, "f1", variant) for variant in VARIANTS if variant in printed]
+    table1, variants = published.table1(), set(published.table2()["variant"]) - {FULL}
+    printed = set(table1.loc[table1["method"].map(slug) == FULL, "metric"])
+    groups = [(1, metric, FULL) for metric in metrics.METRICS if metric in printed]
+    groups += [(2, "f1", variant) for variant in VARIANTS if variant in variants]
     for group in groups:
         yield from (Place(*group, score) for score in published.SCORES)
 
