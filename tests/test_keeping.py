@@ -19,7 +19,6 @@ from traunet.records.keeping import (
     remembered,
     removed,
     replaced,
-    whole,
 )
 
 
@@ -282,22 +281,3 @@ def test_a_link_to_a_place_that_cannot_be_put_aside_is_refused_at_once(tmp_path,
     ):
         found_or_made(tmp_path / "store", "k", writing("new"))
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
-
-
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
-    file = tmp_path / "file"
-    with whole(file) as part:
-        part.write_text("former")
-    with pytest.raises(UnicodeEncodeError), whole(file) as part:
-        part.write_text("half \udcff")
-    assert file.read_text() == "former"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_two_who_write_a_file_at_once_do_not_share_a_half(tmp_path):
-    file = tmp_path / "file"
-    with whole(file) as part, whole(file) as other:  # in two pods they may have the same process number
-        part.write_text("one")
-        other.write_text("another")
-    assert file.read_text() == "one"
-    assert list(tmp_path.iterdir()) == [file]
