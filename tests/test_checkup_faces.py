@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trees
 
+from traunet.checkup import tree
 from traunet.checkup.faces import Sample, Sightings, errors, in_a_face, median, mirror_points
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import Shift, explanation, shift, twins
@@ -171,6 +172,19 @@ def examined(subject: str, seed: int, faceless: bool = False) -> Examined:
     if faceless:
         sightings.faces, sightings.mirrored = {number: [] for number in sightings.faces}, {}
     return Examined(subject, landmarks=truth, sample=sample, sightings=sightings)
+
+
+@pytest.mark.parametrize("counted_from", [0, 1])
+@pytest.mark.parametrize("first_pixel", [0, 1])
+def test_where_counting_begins_does_not_hang_on_what_it_is_taken_for(monkeypatch, counted_from, first_pixel):
+    monkeypatch.setattr(tree, "FIRST_PIXEL", first_pixel)
+    people = [examined(f"SN{seed:03d}", seed) for seed in range(27)]
+    for one in people:
+        one.landmarks = one.landmarks + counted_from - first_pixel
+    told = list(face_lines(people))
+    assert any(line.startswith(f"coordinates: they probably start at {counted_from}; ") for line in told)
+    odd = [line for line in told if line.startswith("odd: coordinates are read as if they started at ")]
+    assert len(odd) == (counted_from != first_pixel)
 
 
 def test_a_subject_in_whose_video_no_face_is_found_is_named_and_its_frames_are_counted():

@@ -228,7 +228,7 @@ def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path):
     for name in (".tranet-fold1-0123456789ab.unfinished", ".tranet-fold2-0123456789ab.unfinished"):
         with (runs / name).open("wb") as file:
             file.truncate(600_000_000)
-    assert any("unfinished trainings left 2 notes, 1.2 GB: " in line for line in whole_report(workspace))
+    assert any("2 notes of unfinished work, 1.2 GB: " in line for line in whole_report(workspace))
 
 
 def test_what_killed_commands_left_half_written_is_told_with_its_size(tmp_path):
@@ -242,7 +242,7 @@ def test_what_killed_commands_left_half_written_is_told_with_its_size(tmp_path):
         with (inner / "checkpoint.pt").open("wb") as file:
             file.truncate(600_000_000)
         (inner / "vanished").symlink_to(tmp_path / "nothing")
-    assert any("left 3 folders half written, 1.8 GB: .*.part-* in " in line for line in doctor._stages(workspace))
+    assert any("3 folders half written, 1.8 GB: .*.part-* in " in line for line in doctor._stages(workspace))
 
 
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):

@@ -1,24 +1,30 @@
 """What is told to end does, leaves nothing half written, and says with its exit code why."""
 
+import errno
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from traunet.cli import main
+from traunet.machines import ending
 from traunet.machines.ending import Terminated, terminable
 from traunet.workflow import flow
+from traunet.workflow.status import EVERY, Status
 from traunet.workspace import PROJECT
 
 SLOW = """
 import signal, sys, time
 from traunet.machines.ending import terminable
-for one in map(int, sys.argv[1:]):
-    signal.signal(one, signal.SIG_IGN)
+for one in (signal.SIGTERM, signal.SIGHUP):  # tests may run under nohup
+    signal.signal(one, signal.SIG_IGN if str(int(one)) in sys.argv else signal.SIG_DFL)
 with terminable():
     try:
         print("here", flush=True)
@@ -64,23 +70,60 @@ def test_under_nohup_a_lost_terminal_ends_nothing():
     assert slow.returncode == 143
 
 
+def test_a_signal_that_was_lost_can_be_repeated(monkeypatch):
+    monkeypatch.setattr(ending, "TIDYING", 0.1)
+    tell = partial(os.kill, os.getpid(), signal.SIGTERM)
+    with terminable():
+        with suppress(Terminated):  # as in a __del__, whose errors Python drops
+            tell()
+        tell()  # too soon: something may still be tidied up
+        time.sleep(0.2)
+        with pytest.raises(Terminated):
+            tell()
+
+
+def test_it_passes_between_processes_as_it_is():
+    assert pickle.loads(pickle.dumps(Terminated(signal.SIGTERM))).code == 143
+
+
 def test_afterwards_signals_do_what_they_did():
     with pytest.raises(Terminated), terminable():
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def numbas_error(*_):
-    raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+def numbas_error(cause):
+    def fail(*_):
+        raise SystemError("returned a result with an exception set") from cause
+
+    return fail
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [(lambda *_: os.kill(os.getpid(), signal.SIGTERM), 143), (numbas_error, 130)]
+    ("end", "code"),
+    [
+        (lambda *_: os.kill(os.getpid(), signal.SIGTERM), 143),
+        (numbas_error(KeyboardInterrupt()), 130),
+        (numbas_error(Terminated(signal.SIGTERM)), 143),
+    ],
 )
 def test_a_command_that_is_told_to_end_says_what_is_left(elsewhere, capsys, monkeypatch, end, code):
     monkeypatch.setattr("traunet.workspace.Workspace.results", end)
     assert main(["tables"]) == code
     assert capsys.readouterr().err == "traunet: stopped; the same command goes on from what is finished\n"
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, _):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_terminal_that_is_gone_is_told_nothing_and_the_code_stays(elsewhere, monkeypatch):
+    monkeypatch.setattr("traunet.workspace.Workspace.results", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main(["tables"]) == 143
 
 
 def test_an_error_of_the_system_is_no_end_that_was_wanted(elsewhere, monkeypatch):
@@ -111,6 +154,17 @@ def test_a_reader_that_leaves_is_no_error_of_the_command(tmp_path):
         assert told.stderr
         assert told.stderr.read() == ""
     assert told.returncode == 141
+
+
+def test_a_line_of_status_that_nobody_reads_ends_the_workflow(tmp_path, monkeypatch):
+    monkeypatch.setitem(EVERY, False, 0.05)
+    monkeypatch.setattr("traunet.workflow.status.at_work", lambda *_: ["train: epoch 1"])
+    reading, writing = os.pipe()
+    os.close(reading)
+    with suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1) as stream, terminable():
+        Status(tmp_path, stream).__enter__()
+        with pytest.raises(Terminated):
+            time.sleep(10)
 
 
 def test_a_workflow_whose_reader_has_left_is_not_left_at_work(tmp_path):

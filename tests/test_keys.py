@@ -58,7 +58,7 @@ def test_a_package_makes_stale_what_it_can_move(installed, package, stale):
 
 
 @pytest.mark.parametrize(
-    ("modules", "also"), [([keys.WRITING_TREES], keys.DRAWN_WITH), (list(keys.PREPARING), keys.ALIGNED_WITH)]
+    ("modules", "also"), [(list(keys.WRITING_TREES), keys.DRAWN_WITH), (list(keys.PREPARING), keys.ALIGNED_WITH)]
 )
 def test_every_package_that_such_a_stage_loads_is_named(modules, also):
     loaded = set()

@@ -109,7 +109,7 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout, 
     wait_for(checkout, "train-tranet-123")
     book.send_signal(signal.SIGHUP)
     said = book.communicate(timeout=60)[0].decode()
-    assert book.returncode == 130
+    assert book.returncode == 129
     assert "stopped; the same command goes on from what is finished" in said
     assert at_work(checkout) == []
 

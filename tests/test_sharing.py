@@ -1,20 +1,28 @@
 """Two processes that share every batch, held against one that has it whole."""
 
+import os
 import resource
+import signal
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 from pictures import TINY, PaintedStore
 from torch import multiprocessing, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from traunet.data import folds
 from traunet.facs import AUS
+from traunet.fitting.crank import turn
 from traunet.fitting.feeding import Draws
 from traunet.fitting.sharing import SharedBatchNorm2d, gathered, place, share_batch_norm
+from traunet.machines.ending import Terminated, terminable
 from traunet.machines.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
@@ -183,3 +191,34 @@ def test_a_process_that_fails_is_reported_in_one_line():
     split = folds.split(store.frames, 1, 3)
     with pytest.raises(ChildProcessError, match=r"one of the 2 training processes failed.*upside down"):
         fit(Failing(), store, split, FEW_STEPS, machine=TWO, progress=None)  # pyright: ignore
+
+
+class Noted(pl.LightningModule):
+    """A network that notes which processes train it."""
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder, self.layer = folder, nn.Linear(2, 1)
+
+    def training_step(self, batch):
+        (self.folder / str(os.getpid())).touch()
+        time.sleep(0.1)
+        return self.layer(batch[0]).sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def test_processes_that_share_batches_end_with_the_one_that_is_terminated(tmp_path):
+    def terminate() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=terminate, daemon=True).start()
+    with pytest.raises(Terminated), terminable():
+        turn(Noted(tmp_path), DataLoader(TensorDataset(torch.zeros(4000, 2)), 4), 1, TWO)
+    children = multiprocessing.active_children()
+    for child in children:
+        child.join(30)
+    assert not any(child.is_alive() for child in children)

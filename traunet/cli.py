@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
-from traunet.machines.ending import Terminated, code_of, nobody_reads, speak_any_locale, terminable
+from traunet.machines.ending import Terminated, code_of, nobody_reads, say, speak_any_locale, terminable
 from traunet.machines.memory import keep_freed
 from traunet.options import count, number, of_a_workspace, place
 from traunet.workspace import PROJECT, Workspace
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             made = given.command(given)
             if made:
                 _finish(given, made, time.perf_counter() - started)
-            sys.stdout.flush()
+            print(end="", flush=True)
     except (ValueError, OSError, MemoryError) as error:
         return LEFT if isinstance(error, BrokenPipeError) and nobody_reads() else _refuse(error, given)
     except RuntimeError as error:
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, SystemError, Terminated) as stop:
         if (code := code_of(stop)) is None:
             raise
-        kept = "nothing was written" if given.command in (_predict, _bench, _pdf) else GOES_ON
-        print(f"traunet: stopped; {kept}", file=sys.stderr)
+        nothing = given.command in (_bench, _pdf) or getattr(given, "out", None)
+        say(f"traunet: stopped; {'nothing was written' if nothing else GOES_ON}")
         return code
     return 0
 
@@ -66,14 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(error: Exception, given: argparse.Namespace) -> int:
     out = getattr(given, "out", None)
     folder = out.parent if out else Path(os.environ.get("TRAUNET_BUILD") or PROJECT / "build")
-    print(f"traunet: {advice(error, folder)}", file=sys.stderr)
+    say(f"traunet: {advice(error, folder)}")
     return BAD_INPUT
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_) -> None:
     """Ours, about the user's data, in one line; those of other packages are not for the user."""
     if category is UserWarning:
-        print(f"traunet: warning: {one_line(str(message))}", file=sys.stderr)
+        say(f"traunet: warning: {one_line(str(message))}")
 
 
 def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:

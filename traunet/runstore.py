@@ -53,7 +53,7 @@ def train_run(
     def make(folder: Path) -> None:
         from traunet.training import train
 
-        refuse_edited()
+        refuse_edited(*TRAINING_CODE)
         options = {"machine": machine, "progress": progress, "resume": unfinished}
         trained = train(store, trunk_path, profile, variant, fold, **options)
         write_run(folder, trained, store, profile, variant, fold, inputs)

@@ -13,7 +13,7 @@ heads, and the trunk trained on them), `runs`, `results`, `notebooks` (executed)
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from traunet import given
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
 from traunet.data.layout import find_folders
-from traunet.keys import answers, stage_keys, tables_code
+from traunet.keys import PREPARING, PRETRAINING, TABLES, WRITING_TREES, answers, stage_keys, tables_code
 from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
 from traunet.records.sources import refuse_edited
@@ -172,14 +172,14 @@ class Workspace:
         self.check()
         if self.disfa:
             return self.disfa
-        return self._made("disfa", self.keys["tree"], lambda out: self._synthesise(out, workers))
+        return self._made("disfa", self.keys["tree"], WRITING_TREES, lambda out: self._synthesise(out, workers))
 
     def store(self, workers: int | None = None) -> "AlignedStore":
         """The aligned frames of the tree, made in `workers` processes (None: one a core)."""
         from traunet.data.store import AlignedStore
 
         key, name = self.keys["store"], "store"
-        store = self._made(name, key, lambda out: self._align(self.tree(workers), name, out, workers))
+        store = self._made(name, key, PREPARING, lambda out: self._align(self.tree(workers), name, out, workers))
         return AlignedStore.open(store, self.profile.align)
 
     def heads(self, workers: int | None = None) -> "AlignedStore":
@@ -191,8 +191,8 @@ class Workspace:
 
         self.check()
         key, name = self.keys["trunk"], "heads_store"
-        tree = self._made("heads", key, lambda out: self._synthesise_heads(out, workers))
-        store = self._made(name, key, lambda out: self._align(tree, name, out, workers))
+        tree = self._made("heads", key, WRITING_TREES, lambda out: self._synthesise_heads(out, workers))
+        store = self._made(name, key, PRETRAINING, lambda out: self._align(tree, name, out, workers))
         return AlignedStore.open(store, self.profile.align)
 
     def trunk(self, machine: "Machine | None" = None) -> Path:
@@ -200,7 +200,7 @@ class Workspace:
         self.check()
         if self.weights:
             return self.weights
-        folder = self._made("trunk", self.keys["trunk"], lambda out: self._pretrain(out, machine))
+        folder = self._made("trunk", self.keys["trunk"], PRETRAINING, lambda out: self._pretrain(out, machine))
         removed(self._unfinished_trunk)
         return folder / "trunk.pt"
 
@@ -246,15 +246,17 @@ class Workspace:
                 others=others,  # pyright: ignore[reportArgumentType]
             )
 
-        return self._made("results", key, write, sealed=True)
+        return self._made("results", key, TABLES, write, sealed=True)
 
     def predictions_hash(self) -> str:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
         return digest(answers(self.runs()))
 
-    def _made(self, name: str, key: str, make: Callable[[Path], None], sealed: bool = False) -> Path:
+    def _made(
+        self, name: str, key: str, code: Sequence[str], make: Callable[[Path], None], sealed: bool = False
+    ) -> Path:
         def write(out: Path) -> None:
-            refuse_edited()
+            refuse_edited(*code)
             make(out)
 
         return found_or_made(self.folder / name, key, write, sealed)

@@ -145,7 +145,9 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
         f"landmarks: {median(np.array(list(fits.values()))):.3f} inter-ocular distances from dlib's "
         f"(median of subjects; {fits[farthest]:.3f} for {farthest})"
     )
-    yield from origin_lines(measure_origin((one.sightings, one.sample, one.landmarks) for one in seen))
+    as_from_1 = FIRST_PIXEL - 1
+    read = ((one.sightings, one.sample, one.landmarks + as_from_1) for one in seen)
+    yield from origin_lines(measure_origin(read))
     everyone = {one.subject: one.landmarks for one in seen}
     yield from (
         f"odd: {one} and {other} have the same landmarks; whose are they?" for one, other in twins(everyone)

@@ -1,6 +1,7 @@
 """Lightning's trainer, taught manners: no files, no banners, Ctrl-C stays Ctrl-C, several processes if asked."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -23,11 +24,16 @@ from traunet.machines.machine import Machine
 def turn(module: pl.LightningModule, batches: DataLoader, epochs: int, machine: Machine) -> None:
     """Let Lightning train a module for so many epochs, here or in one process for each of the machine's devices.
 
-    What several processes learn stays with them, weights excepted: the module must write it down.
+    What several processes learn stays with them, weights excepted: the module must write it down. They end with
+    this one, also if it is told to end, of which Lightning tells them in a way that they wait for each other.
     """
     try:
         with machine.limits(), _quiet(), _interruptible():
             _trainer(epochs, machine).fit(module, batches)
+    except Terminated:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
     except ProcessException as error:
         last = str(error).strip().splitlines()[-1]
         raise ChildProcessError(f"one of the {machine.devices} training processes failed: {last}") from error

@@ -6,11 +6,12 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
 
 TOLD = (signal.SIGTERM, signal.SIGHUP)
+TIDYING = 10  # seconds in which another such signal does not disturb what the first one ended
 
 
 class Terminated(SystemExit):
@@ -20,19 +21,24 @@ class Terminated(SystemExit):
         super().__init__(128 + number)
         self.number = number
 
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return Terminated, (self.number,)
+
 
 @contextmanager
 def terminable() -> Iterator[None]:
     """Being terminated, or losing the terminal, ends what runs as an error would: nothing half written stays.
 
-    Only the first time counts, so that none disturbs the tidying up. What is heard by others or ignored (as under
-    nohup) stays so.
+    Another signal shortly after the first is not heard; a later one is, should the first have been lost. What
+    others hear, or what is ignored (as under nohup), stays so.
     """
+    since = -float("inf")
 
-    def end(number: int, _: object) -> NoReturn:
-        for one in heard:
-            signal.signal(one, signal.SIG_IGN)
-        raise Terminated(number)
+    def end(number: int, _: object) -> None:
+        nonlocal since
+        if time.monotonic() - since > TIDYING:
+            since = time.monotonic()
+            raise Terminated(number)
 
     main = threading.current_thread() is threading.main_thread()
     heard = [number for number in TOLD if main and signal.getsignal(number) is signal.SIG_DFL]
@@ -47,11 +53,17 @@ def terminable() -> Iterator[None]:
 
 def code_of(error: BaseException) -> int | None:
     """The code that a shell would give to what was told to end: 130 for Ctrl-C. None of any other error."""
-    if isinstance(error, Terminated):
-        return 128 + error.number
-    # Of Ctrl-C while it compiles numba makes an error of its own.
-    interrupt = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
-    return 128 + signal.SIGINT if interrupt else None
+    # While numba compiles, it wraps what ends it.
+    told = error.__cause__ if isinstance(error, SystemError) else error
+    if isinstance(told, Terminated):
+        return 128 + told.number
+    return 128 + signal.SIGINT if isinstance(told, KeyboardInterrupt) else None
+
+
+def say(text: str) -> None:
+    """Print a line for the user beside what a command prints; nothing if the terminal is gone."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def nobody_reads() -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 from traunet.records import provenance
@@ -18,23 +19,28 @@ from traunet.records.provenance import file_sha256
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 FOLDER = ".code"  # in the build folder
-_first_told: dict[tuple[str, ...], str] = {}  # what this process was told first of these modules
 
 
 def code_hash(*modules: str) -> str:
     """As `provenance.code_hash`, without config.py, whose settings count by value and not by their text."""
     left_out = ["traunet.config"]
     told = told_once(["code", modules, left_out], lambda: provenance.code_hash(modules, left_out))
-    _first_told.setdefault(modules, told)
+    _first_told.setdefault(modules, told if library_text() == _at_first else EDITED)
     return told
 
 
-def refuse_edited() -> None:
-    """Raise ValueError if code was edited since this process first asked for its hash: then it makes nothing more.
+def refuse_edited(*modules: str) -> None:
+    """Raise ValueError if what the modules hash to was edited since this process began: it makes nothing of them.
 
     What it loaded before and what it loads from now on would mix, under a name that stands for one of them.
     """
-    if any(code_hash(*modules) != told for modules, told in list(_first_told.items())):
+    if library_text() == _at_first:
+        return
+    try:
+        same = _first_told.get(modules) == code_hash(*modules)
+    except (SyntaxError, TokenError, ValueError, OSError):  # half typed, or gone
+        same = False
+    if not same:
         raise ValueError(
             "traunet: its code was edited since this process began; begin again, "
             "in a notebook by a restart of its kernel"
@@ -73,3 +79,8 @@ def _kept(question: Any) -> Path:
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
     return folder / f"{digest(question)}.json"
+
+
+EDITED = "edited before anyone asked"
+_at_first = library_text()  # when this process began
+_first_told: dict[tuple[str, ...], str] = {}  # what it was told first of these modules, if they were as they began

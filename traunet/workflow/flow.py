@@ -24,7 +24,7 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.given import from_home
 from traunet.machines import gpus
 from traunet.machines.cores import available
-from traunet.machines.ending import terminable
+from traunet.machines.ending import say, terminable
 from traunet.machines.locking import locked
 from traunet.workflow import marks, plan, pods
 from traunet.workflow.status import Status
@@ -253,6 +253,6 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
         rest, _ = process.communicate()
         for line in (rest or "").splitlines():
             if pods.LEFT in line:
-                print(line, file=sys.stderr)
+                say(line)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise

@@ -1,7 +1,9 @@
 """What the jobs at work say of themselves, shown while they run: the last line of each one's log."""
 
+import os
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -44,8 +46,12 @@ class Status:
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY[self.terminal]):
-            with self._lock:
-                self._show(" · ".join(at_work(self.logs, self.started)))
+            try:
+                with self._lock:
+                    self._show(" · ".join(at_work(self.logs, self.started)))
+            except BrokenPipeError:  # nobody reads any more what is said
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
     def _show(self, text: str) -> None:
         if not text or text == self._shown:
