@@ -199,6 +199,11 @@ def test_a_notebook_and_a_run_that_do_not_exist_are_named(tmp_path, capsys):
     )
     out = tmp_path / "out.csv"
     assert "no such run" in refused(capsys, "predict", "face.jpg", "--run", tmp_path / "gone", "--out", out)
+    file = tmp_path / "checkpoint.pt"
+    file.touch()
+    assert "checkpoint.pt: is no run; give a folder" in refused(
+        capsys, "predict", "face.jpg", "--run", file, "--out", out
+    )
     assert not out.exists()
 
 

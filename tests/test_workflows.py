@@ -42,12 +42,15 @@ def test_there_are_workflows_for_tests_the_smoke_book_and_publishing():
     assert [path.name for path in WORKFLOWS] == ["publish.yml", "tests.yml"]
 
 
-def test_every_action_is_pinned_and_githubs_own():
+def test_every_action_is_githubs_own_at_one_commit_whose_version_stands_beside():
     used = [step["uses"] for _, step in steps() if "uses" in step]
-    strange = [name for name in used if not re.fullmatch(r"actions/[\w-]+@(v\d+(\.\d+)*|[0-9a-f]{40})", name)]
+    strange = [name for name in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", name)]
     own = {name for name in strange if name.startswith("./")}
     assert set(strange) == own
     assert all((PROJECT / name / "action.yml").is_file() for name in own)
+    lines = re.findall(r"uses: actions/.*", "\n".join(path.read_text() for path in FILES))
+    assert len(lines) == len(used) - len(strange)
+    assert all(re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line) for line in lines)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -47,7 +47,7 @@ class Run:
         Its predictions repeat the data set's labels; without `answers` it may lack them, as one passed on may.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not path.exists():
             raise FileNotFoundError(f"{path}: there is no such run; `traunet train` makes it")
         if not any((path / name).exists() for name in (*FILES, "provenance.json")):
             raise FileNotFoundError(f"{path}: is no run; give a folder such as build/demo/runs/tranet-fold1-…")

@@ -85,7 +85,7 @@ def make_book(
         stale = _stale(workspace, profile)
         command = snakemake_command(workspace, profile, cores, stale)
         if dry_run:
-            _tell_plan(workspace, command + PLAN, lock, stale, cluster=not is_local(profile))
+            _tell_plan(workspace, command + PLAN, lock, profile, stale)
         else:
             _snakemake(workspace, command + QUIET, lock)
     finally:
@@ -179,7 +179,7 @@ def _stale(workspace: Workspace, profile: Path) -> dict[Path, str]:
     return found | freshness.stale(workspace)
 
 
-def _tell_plan(workspace: Workspace, command: list, lock: int, stale: dict[Path, str], cluster: bool) -> None:
+def _tell_plan(workspace: Workspace, command: list, lock: int, profile: Path, stale: dict[Path, str]) -> None:
     """What Snakemake would do; all that it says if it cannot tell."""
     said: list[str] = []
     try:
@@ -187,7 +187,8 @@ def _tell_plan(workspace: Workspace, command: list, lock: int, stale: dict[Path,
     except FlowError:
         print(*said, sep="\n")
         raise
-    print(*plan.table(said, {path.stem: why for path, why in stale.items()}, cluster), sep="\n")
+    reasons = {path.stem: why for path, why in stale.items()}
+    print(*plan.table(said, reasons, cluster=not is_local(profile)), sep="\n")
 
 
 def _config(workspace: Workspace) -> list[str]:
@@ -196,13 +197,13 @@ def _config(workspace: Workspace) -> list[str]:
     return [f"{name}={quote(path)}" for name, path in given.items()]
 
 
-def _snakemake(workspace: Workspace, command: list, lock: int, say: Callable[[str], object] | None = None) -> None:
+def _snakemake(workspace: Workspace, command: list, lock: int, tell: Callable[[str], object] | None = None) -> None:
     environment = {**os.environ, **workspace.environment}
     with Status(workspace.folder / "logs") as status, _stoppable(command, environment, lock) as process:
         assert process.stdout
         for line in process.stdout:
             if not NOISE.match(line):
-                (say or status.say)(line.rstrip("\n"))
+                (tell or status.say)(line.rstrip("\n"))
     if process.returncode:
         raise FlowError(
             f"the book was not finished; the failed step and its log are above and in {workspace.folder / 'logs'}"
@@ -231,28 +232,28 @@ def _stoppable(command: list, environment: dict[str, str], lock: int) -> Iterato
 
     It shares the lock, for the case that this process is killed and it is not.
     """
-    with _hearing_interrupts():
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            encoding="utf-8",
-            errors="replace",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
-    try:
-        with terminable():
+    with terminable():
+        with _hearing_interrupts():
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                encoding="utf-8",
+                errors="replace",
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+        try:
             yield process
             process.wait()
-    except BaseException:  # Ctrl-C, being terminated, or nobody reads any more what is said
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate()
-        for line in (rest or "").splitlines():
-            if pods.LEFT in line:
-                say(line)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise
+        except BaseException:  # Ctrl-C, being terminated, or nobody reads any more what is said
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is impatient must not leave it alone at work
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            rest, _ = process.communicate()
+            for line in (rest or "").splitlines():
+                if pods.LEFT in line:
+                    say(line)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise
