@@ -61,7 +61,7 @@ def floors(pyproject: Path) -> dict[str, list[list[str]]]:
         return {}
     contracts = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     return {
-        house: [[room.strip() for room in layer.split(":")] for layer in reversed(contract["layers"])]
+        house: [[room.strip() for room in layer.split("|")] for layer in reversed(contract["layers"])]
         for contract in contracts
         for house in contract.get("containers", [])
     }
