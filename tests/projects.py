@@ -36,7 +36,7 @@ class FinishedWorkspace(Workspace):
     def dataset(self) -> str:
         return "synthetic DISFA"
 
-    def runs(self, *_) -> list:
+    def runs(self, *_, **__) -> list:
         return []
 
     def predictions_hash(self) -> str:

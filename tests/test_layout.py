@@ -9,8 +9,8 @@ import trees
 
 from traunet.config import SMOKE
 from traunet.data.disfa import read_tree
-from traunet.data.folds import refuse_strangers
-from traunet.data.layout import files_read, find_folders
+from traunet.data.folds import SUBJECTS
+from traunet.data.layout import files_read, find_folders, refuse_strangers
 from traunet.keys import stage_keys
 from traunet.workspace import Workspace
 
@@ -134,7 +134,7 @@ def test_landmarks_on_a_disk_that_is_not_mounted_are_told(root, tmp_path, read):
 def test_who_belongs_to_no_fold_is_refused_before_anything_is_prepared(root):
     trees.write_tree(root, subjects=("SN033",))
     with pytest.raises(ValueError, match=r"ActionUnit_Labels/SN033: SN033 belong to no fold, .* elsewhere"):
-        refuse_strangers(find_folders(root))
+        refuse_strangers(find_folders(root), SUBJECTS)
     with pytest.raises(ValueError, match="SN033"):
         Workspace.of("smoke", disfa=root, root=root.parent / "build").check()
 

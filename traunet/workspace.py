@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from traunet import given
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
-from traunet.data.layout import find_folders
+from traunet.data.layout import find_folders, refuse_strangers
 from traunet.keys import PREPARING, PRETRAINING, TABLES, WRITING_TREES, answers, stage_keys, tables_code
 from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
@@ -130,9 +130,9 @@ class Workspace:
             )
         self.check_weights_file()
         if self.disfa is not None:
-            from traunet.data.folds import refuse_strangers
+            from traunet.data.folds import SUBJECTS
 
-            refuse_strangers(find_folders(self.disfa))
+            refuse_strangers(find_folders(self.disfa), SUBJECTS)
 
     def check_weights_file(self) -> None:
         """Raise FileNotFoundError if weights were given and there is no such file."""
@@ -227,10 +227,13 @@ class Workspace:
         store, trunk = self.store(), self.trunk()
         return [self._run(variant, fold, again, store, trunk, None) for variant in variants for fold in folds]
 
+    def every_run(self) -> "list[list[Run]]":
+        """Every trained network of the book from each of its seeds, the profile's own first."""
+        return [self.runs(again=number) for number in range(self.seeds)]
+
     def results(self) -> Path:
         """The folder with the tables and `results.json`."""
-        runs, profile = self.runs(), self.profile
-        others = [self.runs(again=number) for number in range(1, self.seeds)]
+        (runs, *others), profile = self.every_run(), self.profile
         key = digest([[answers(trained) for trained in (runs, *others)], tables_code()])
 
         def write(out: Path) -> None:
@@ -250,7 +253,7 @@ class Workspace:
 
     def predictions_hash(self) -> str:
         """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
-        return digest(answers(self.runs()))
+        return digest([answers(trained) for trained in self.every_run()])
 
     def _made(
         self, name: str, key: str, code: Sequence[str], make: Callable[[Path], None], sealed: bool = False

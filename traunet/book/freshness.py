@@ -39,6 +39,7 @@ STAGES = {
     "trunk": "trunk",
     "run": "runs",
     "runs": "runs",
+    "every_run": "runs",
     "results": "results",
 }
 FREE = {"profile", "weights", "disfa"}  # settings, not files that a stage made
@@ -171,7 +172,7 @@ def record(workspace: Workspace, source: Path) -> dict[str, Any]:
         "settings": canonical_json(workspace.profile),
         "keys": workspace.keys,
         "made_from": {**made_from(workspace, source), **answers},
-        "runs": len(workspace.runs()) if answering else 0,
+        "runs": sum(map(len, workspace.every_run())) if answering else 0,
         "dataset": workspace.dataset if asked else "",
         "versions": versions(),
     }

@@ -16,7 +16,7 @@ from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.data.annotations import TOLERATED_FILES
 from traunet.data.disfa import BAD_FRAMES, FIRST_PIXEL, marked_bad
-from traunet.data.folds import SUBJECTS, refuse_strangers
+from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
     SYNTHETIC_MARK,
@@ -57,7 +57,7 @@ def examine_tree(
     yield ""
     yield from face_lines(subjects)
     try:
-        refuse_strangers(folders)
+        refuse_strangers(folders, SUBJECTS)
     except ValueError as error:
         yield f"missing: {error}"
     yield from complaints(subjects)

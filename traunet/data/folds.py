@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from traunet.data.layout import Folders, labelled_subjects
 from traunet.facs import AUS, MAX_INTENSITY
 
 # Decision: "Following the settings of [11], I used a 3-fold cross-validation scheme" names no folds; these three
@@ -39,16 +38,6 @@ def labels(frames: pd.DataFrame, threshold: int = 3) -> np.ndarray:
     if not 1 <= threshold <= MAX_INTENSITY:
         raise ValueError(f"the threshold is {threshold}; give 1 to {MAX_INTENSITY} (the paper's is 3, which is C)")
     return frames[list(AUS)].to_numpy() >= threshold
-
-
-def refuse_strangers(folders: Folders) -> None:
-    """ValueError if there is somebody of whom no fold knows; before hours of work."""
-    strangers = sorted(set(labelled_subjects(folders.labels)) - set(SUBJECTS))
-    if strangers:
-        raise ValueError(
-            f"{folders.labels / strangers[0]}: {', '.join(strangers)} belong to no fold, and are none of DISFA's "
-            f"{len(SUBJECTS)} people; move their labels, landmarks and videos elsewhere"
-        )
 
 
 def split(frames: pd.DataFrame, fold: int, held_out: int = 0, threshold: int = 3) -> Split:

@@ -1,7 +1,7 @@
 """The folders and files of a DISFA tree that are read, as users have them: renamed, linked, beside others."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,16 @@ def find_videos(folder: Path) -> dict[str, Path]:
 def labelled_subjects(folder: Path) -> list[str]:
     """The subjects that have a folder of labels."""
     return sorted(path.name.upper() for path in _subjects(folder))
+
+
+def refuse_strangers(folders: Folders, known: Sequence[str]) -> None:
+    """ValueError if there are labels of somebody who is not known, that is, in no fold; before hours of work."""
+    strangers = sorted(set(labelled_subjects(folders.labels)) - set(known))
+    if strangers:
+        raise ValueError(
+            f"{folders.labels / strangers[0]}: {', '.join(strangers)} belong to no fold, and are none of DISFA's "
+            f"{len(known)} people; move their labels, landmarks and videos elsewhere"
+        )
 
 
 def frame_of(name: str) -> int | None:
