@@ -4,7 +4,7 @@ import torch
 from pictures import SIZE, TINY, PaintedStore
 from torch import nn
 
-from traunet.attention import attended, grad_cam, moved_pixels, settle, share_inside, spatial_attention
+from traunet.attention import attended, grad_cam, settle, share_inside, spatial_attention
 from traunet.config import VARIANTS
 from traunet.facs import REGION_AUS
 from traunet.model.tranet import build
@@ -181,15 +181,3 @@ def test_the_share_inside_a_mask_is_a_share_of_the_map():
 def test_an_even_map_has_the_share_that_chance_gives():
     mask = np.random.default_rng(0).random((5, 6, 6)) < 0.3
     assert share_inside(np.ones((5, 6, 6)), mask) == pytest.approx(mask.mean(axis=(1, 2)))
-
-
-def test_moved_pixels_lie_over_the_aligned_picture():
-    displacement = np.zeros((20, 20, 2), dtype=np.float32)
-    displacement[4:8, 10:14] = (3.0, 4.0)
-    displacement[0, 0] = (0.1, 0.0)
-    shifted = np.array([[1.0, 0.0, -5.0], [0.0, 1.0, 2.0]])
-    moved = moved_pixels(displacement, shifted, 16)
-    expected = np.zeros((16, 16), dtype=bool)
-    expected[6:10, 5:9] = True
-    assert np.array_equal(moved, expected)
-    assert not moved_pixels(np.zeros((20, 20, 2)), shifted, 16).any()

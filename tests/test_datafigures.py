@@ -10,14 +10,15 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from traunet import portraits
 from traunet.data.annotations import DAMAGED_LANDMARKS, NO_LANDMARKS
 from traunet.data.disfa import MARKED_BAD, NOT_DECODABLE
 from traunet.data.preparing import NO_FACE
 from traunet.data.resampling import warp
 from traunet.facs import ACTION_UNITS, AUS, CHIN, N_LANDMARKS, NOSE_TIP, REGION_AUS, REGIONS
-from traunet.figures import datafigures, facefigures, portraits
-from traunet.figures.portraits import Portrait
+from traunet.figures import datafigures, facefigures
 from traunet.model.regions import region_masks
+from traunet.portraits import Portrait, moved_pixels
 from traunet.scoring import published
 from traunet.synth.head import Moment
 from traunet.synth.scene import Scene
@@ -270,3 +271,15 @@ def test_overlaps_are_printed_in_percent():
     texts = [text.get_text() for text in drawn(datafigures.overlap(shares)).axes[0].texts]
     assert texts.count("75") == len(AUS)
     assert texts.count("25") == len(AUS) * (len(AUS) - 1)
+
+
+def test_moved_pixels_lie_over_the_aligned_picture():
+    displacement = np.zeros((20, 20, 2), dtype=np.float32)
+    displacement[4:8, 10:14] = (3.0, 4.0)
+    displacement[0, 0] = (0.1, 0.0)
+    shifted = np.array([[1.0, 0.0, -5.0], [0.0, 1.0, 2.0]])
+    moved = moved_pixels(displacement, shifted, 16)
+    expected = np.zeros((16, 16), dtype=bool)
+    expected[6:10, 5:9] = True
+    assert np.array_equal(moved, expected)
+    assert not moved_pixels(np.zeros((20, 20, 2)), shifted, 16).any()

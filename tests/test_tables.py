@@ -7,7 +7,7 @@ from nbformat.v4 import new_output
 
 from traunet.book.active import is_active
 from traunet.facs import AUS
-from traunet.scoring.tables import beside_printed, highest, sortable
+from traunet.figures.tables import beside_printed, highest, sortable
 
 SCORES = pd.DataFrame(
     {"AU1": [10.04, 20.0, np.nan], "AU2": [5.0, 5.0, 70.0]},

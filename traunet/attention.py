@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from traunet.data.resampling import warp
 from traunet.facs import AUS, REGION_AUS
 from traunet.model.anatomy import hooked
 from traunet.model.batches import as_batch
@@ -101,15 +100,6 @@ def spatial_attention(net: nn.Module, images: np.ndarray) -> dict[str, list[np.n
         net.eval()
         net(pictures.to(next(net.parameters()).device))
     return {branch: [_enlarged(maps, height, width) for maps in stages] for branch, stages in seen.items()}
-
-
-def moved_pixels(displacement: np.ndarray, matrix: np.ndarray, size: int, least: float = 0.25) -> np.ndarray:
-    """Where an AU moves the face by at least `least` of its largest movement: (H, W, 2) -> (size, size) bool.
-
-    `matrix` aligns the frame, so that the result lies over the aligned picture. All False where nothing moves.
-    """
-    reach = warp(np.linalg.norm(displacement, axis=-1).astype(np.float32), matrix, size)
-    return (reach > 0) & (reach >= least * reach.max())
 
 
 def share_inside(maps: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
-import importlib.metadata
 import platform
 import re
 import shutil
@@ -12,7 +11,7 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.machines import cores
 from traunet.machines.advice import advice
 from traunet.records.keeping import is_fresh
-from traunet.records.provenance import file_sha256
+from traunet.records.provenance import NOT_INSTALLED, file_sha256, versions
 from traunet.workspace import PROJECT, Workspace
 
 REMARKS = ("missing:", "odd:")
@@ -85,17 +84,11 @@ def pins(lock: Path) -> dict[str, str]:
 
 def _packages(lock: Path) -> Iterator[str]:
     pinned = pins(lock)
-    installed = {name: _version(name) for name in pinned}
+    found = versions(pinned)
+    installed = {name: "not installed" if here == NOT_INSTALLED else here for name, here in found.items()}
     other = [f"{name} {installed[name]} (pinned {pin})" for name, pin in pinned.items() if installed[name] != pin]
     yield f"packages: {len(installed)} pinned" + ("" if other else ", all as pinned")
     yield from (f"odd: {difference}" for difference in other)
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _disfa(workspace: Workspace) -> Iterator[str]:

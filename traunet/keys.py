@@ -19,7 +19,7 @@ from traunet.scoring import published
 if TYPE_CHECKING:
     from traunet.runs import Run
 
-PREPARING = ("traunet.data.disfa", "traunet.data.preparing")
+PREPARING = ("traunet.data.preparing",)
 PRETRAINING = (*PREPARING, "traunet.pretraining")
 WRITING_TREES = ("traunet.synth.tree",)
 TABLES = ("traunet.report",)

@@ -1,4 +1,4 @@
-"""What options of the command line hold: numbers, places, and which workspace is meant."""
+"""The types of the command line, and the options that name a workspace."""
 
 import argparse
 from pathlib import Path

@@ -85,17 +85,17 @@ def _bounds(head: Mapping, value: np.ndarray, samples: np.ndarray) -> list[dict]
     return [_row({**head, "bound": name}, v) for name, v in (("value", value), ("low", low), ("high", high))]
 
 
-def intervals(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
+def intervals(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
     """Pooled scores and their 95 % intervals over resampled subjects: variant, metric, bound, AUs, Avg."""
     rows = []
     for score in scores.values():
         for metric in metrics.METRICS:
             head = {"variant": score.variant, "metric": metric}
-            rows += _bounds(head, score.score(metric), score.resampled(metric, seed))
+            rows += _bounds(head, score.score(metric), score.resampled(metric))
     return pd.DataFrame(rows)
 
 
-def differences(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
+def differences(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
     """Each variant's F1 minus the full model's, printed and ours: variant, source, bound, AUs, Avg.
 
     Negative: the variant lost something. Ours come with 95 % intervals over the same resampled subjects, which
@@ -109,23 +109,23 @@ def differences(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFr
     ]
     for score in scores.values():
         if FULL in scores and score.variant != FULL:
-            rows += _between(score, scores[FULL], {"variant": score.variant, "source": "ours"}, seed)
+            rows += _between(score, scores[FULL], {"variant": score.variant, "source": "ours"})
     return pd.DataFrame(rows)
 
 
-def halves(scores: Mapping[str, VariantScores], seed: int = 0) -> pd.DataFrame:
+def halves(scores: Mapping[str, VariantScores]) -> pd.DataFrame:
     """F1 without attention's channel half minus F1 without its spatial half, with its 95 % interval over people.
 
     Columns bound, AUs, Avg; no row if one of the two networks was not trained.
     """
     one, other = (scores.get(name) for name in HALVES)
-    rows = _between(one, other, {}, seed) if one and other else []
+    rows = _between(one, other, {}) if one and other else []
     return pd.DataFrame(rows, columns=["bound", *SCORES])
 
 
-def _between(score: VariantScores, other: VariantScores, head: Mapping, seed: int) -> list[dict]:
+def _between(score: VariantScores, other: VariantScores, head: Mapping) -> list[dict]:
     """F1 minus another's F1, and its 95 % interval over the same resampled subjects."""
-    samples = metrics.difference(score.resampled("f1", seed), other.resampled("f1", seed))
+    samples = metrics.difference(score.resampled("f1"), other.resampled("f1"))
     return _bounds(head, metrics.difference(score.score("f1"), other.score("f1")), samples)
 
 
@@ -143,16 +143,16 @@ def seeds(trainings: Sequence[Mapping[str, VariantScores]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def make_tables(scores: Mapping[str, VariantScores], seed: int = 0) -> dict[str, pd.DataFrame]:
+def make_tables(scores: Mapping[str, VariantScores]) -> dict[str, pd.DataFrame]:
     """All tables of one training by the name of their file."""
     return {
         "table1": table1(scores),
         "table2": table2(scores),
         "chance": chance(scores),
         "folds": folds(scores),
-        "intervals": intervals(scores, seed),
-        "differences": differences(scores, seed),
-        "halves": halves(scores, seed),
+        "intervals": intervals(scores),
+        "differences": differences(scores),
+        "halves": halves(scores),
     }
 
 
@@ -258,7 +258,6 @@ def write(
     dataset: str,
     papers: bool = False,
     threshold: int = 3,
-    seed: int = 0,
     others: Sequence[Iterable[ScoredRun]] = (),
 ) -> Path:
     """Score the runs and write all tables and `results.json` into a folder; return the folder.
@@ -271,7 +270,7 @@ def write(
     Everything is computed before the first file is replaced, so an error leaves the former results whole.
     """
     trainings = [score_runs(trained, threshold) for trained in (runs, *others)]
-    tables = [make_tables(scores, seed) for scores in trainings]
+    tables = [make_tables(scores) for scores in trainings]
     numbers, *of_others = (
         make_numbers(scores, made, profile, dataset, threshold)
         for scores, made in zip(trainings, tables, strict=True)

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-CHECKPOINT = "checkpoint.pt"
-ANSWERS = "predictions.parquet"
-FILES = ("config.json", CHECKPOINT, "history.csv", ANSWERS)
+CONFIG, CHECKPOINT, HISTORY, ANSWERS = FILES = (
+    "config.json",
+    "checkpoint.pt",
+    "history.csv",
+    "predictions.parquet",
+)
+PROVENANCE = "provenance.json"  # notes the hashes of the others
 ADVICE = "delete the folder, and `traunet train` makes it again; or copy it again, if it came from elsewhere"
 
 
@@ -49,13 +53,13 @@ class Run:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"{path}: there is no such run; `traunet train` makes it")
-        if not any((path / name).exists() for name in (*FILES, "provenance.json")):
+        if not any((path / name).exists() for name in (*FILES, PROVENANCE)):
             raise FileNotFoundError(f"{path}: is no run; give a folder such as build/demo/runs/tranet-fold1-…")
-        provenance = _json(path / "provenance.json", path)
+        provenance = _json(path / PROVENANCE, path)
         for name in FILES if answers else [name for name in FILES if name != ANSWERS]:
             # A checkpoint is large: its hash is looked at by those who read it.
             _check(path, name, provenance, content=name != CHECKPOINT)
-        run = cls(path, _json(path / "config.json", path), provenance)
+        run = cls(path, _json(path / CONFIG, path), provenance)
         _refuse_other_version(run)
         return run
 
@@ -138,7 +142,7 @@ class Run:
         """One row an epoch: epoch, loss, learning_rate, f1_held_out, f1_test."""
         import pandas as pd
 
-        return pd.read_csv(self.path / "history.csv")
+        return pd.read_csv(self.path / HISTORY)
 
     @cached_property
     def predictions(self) -> "pd.DataFrame":

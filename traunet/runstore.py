@@ -3,7 +3,6 @@
 Only making a run imports torch, and pandas.
 """
 
-import hashlib
 import json
 import platform
 from dataclasses import asdict
@@ -15,10 +14,10 @@ import numpy as np
 
 from traunet.config import FOLDS, VARIANTS, Profile, canonical_json, named
 from traunet.facs import AUS
-from traunet.records.keeping import made_once, removed
+from traunet.records.keeping import digest, made_once, removed
 from traunet.records.provenance import NUMERIC_PACKAGES, file_sha256, versions
 from traunet.records.sources import code_hash, packages, refuse_edited
-from traunet.runs import FILES, Run
+from traunet.runs import ANSWERS, CHECKPOINT, CONFIG, FILES, HISTORY, PROVENANCE, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +67,7 @@ def train_run(
 def run_inputs(profile: Profile, data: str, trunk: str) -> dict[str, Any]:
     """All that a run's numbers depend on beside its variant and fold; the profile's name is not among them."""
     settings = {part: json.loads(canonical_json(getattr(profile, part))) for part in ("align", "model", "train")}
-    # config.py's values are here already: hashing its text too would retrain for a reworded comment.
+    # config.py counts by these values; its text is not in the hash of the code.
     return {**settings, "data": data, "trunk": trunk, "code": _training_code(), "packages": packages()}
 
 
@@ -80,8 +79,7 @@ def _training_code() -> str:
 
 def run_name(variant: str, fold: int, inputs: dict[str, Any]) -> str:
     """`<variant>-fold<k>-<12 hex digits>`: equal inputs, equal name."""
-    text = json.dumps({"variant": variant, "fold": fold, **inputs}, sort_keys=True)
-    return f"{variant}-fold{fold}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{variant}-fold{fold}-{digest({'variant': variant, 'fold': fold, **inputs})[:12]}"
 
 
 def write_run(
@@ -106,15 +104,15 @@ def write_run(
         **settings,
         "normalisation": normalisation,
     }
-    _write_json(folder / "config.json", config)
-    torch.save(trained.result.state_dict, folder / "checkpoint.pt")
-    trained.result.history.to_csv(folder / "history.csv", index=False)
+    _write_json(folder / CONFIG, config)
+    torch.save(trained.result.state_dict, folder / CHECKPOINT)
+    trained.result.history.to_csv(folder / HISTORY, index=False)
     predictions = prediction_table(store.frames, trained.split.test, fold, trained.probabilities)
-    predictions.to_parquet(folder / "predictions.parquet", index=False)
+    predictions.to_parquet(folder / ANSWERS, index=False)
     files = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in FILES
     }
-    _write_json(folder / "provenance.json", {**_provenance(trained, store, profile, inputs), "files": files})
+    _write_json(folder / PROVENANCE, {**_provenance(trained, store, profile, inputs), "files": files})
 
 
 def prediction_table(

@@ -12,7 +12,6 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,7 +268,4 @@ def required(file: Path) -> list[str]:
 
 @cache
 def _version(package: str) -> str:
-    try:
-        return versions([package])[package]
-    except PackageNotFoundError:
-        return ""
+    return versions([package])[package]

@@ -4,6 +4,7 @@ Found by opening every page in Chromium and writing down each request; tests/tes
 again and fails on a file that is missed or a formula that is not set.
 """
 
+import shutil
 from pathlib import Path
 
 MATHJAX = "_static/mathjax"
@@ -31,19 +32,11 @@ UNUSED = {
 
 
 def trim(site: Path) -> int:
-    """Remove from a built site what no page loads; return the bytes that this saved."""
-    saved = 0
-    for pattern in UNUSED:
-        for path in sorted(site.glob(pattern), reverse=True):
-            saved += _remove(path)
-    return saved
-
-
-def _remove(path: Path) -> int:
-    if not path.is_dir() or path.is_symlink():
-        size = path.lstat().st_size
-        path.unlink()
-        return size
-    saved = sum(_remove(inner) for inner in path.iterdir())
-    path.rmdir()
-    return saved
+    """Remove from a built site what no page loads; return how many files and folders that were."""
+    found = [path for pattern in UNUSED for path in site.glob(pattern)]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)

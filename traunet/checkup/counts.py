@@ -45,7 +45,8 @@ def _verdict(ours: pd.DataFrame, known: pd.DataFrame, subjects: set[str], synthe
     if synthetic:
         yield "verdict: not compared; a synthetic tree has counts of its own"
     elif subjects != set(SUBJECTS):
-        yield f"verdict: not compared; the published counts are of all 27 subjects, and here are {len(subjects)}"
+        here = f"all {len(SUBJECTS)} subjects, and here are {len(subjects)}"
+        yield f"verdict: not compared; the published counts are of {here}"
     elif not differing:
         yield "verdict: same, at every intensity of every published AU"
     else:

@@ -14,7 +14,7 @@ from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
-from traunet.data.annotations import TOLERATED_FILES
+from traunet.data.annotations import NO_LANDMARKS, TOLERATED_FILES
 from traunet.data.disfa import BAD_FRAMES, FIRST_PIXEL, marked_bad
 from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
@@ -23,6 +23,7 @@ from traunet.data.layout import (
     find_folders,
     find_videos,
     labelled_subjects,
+    refuse_strangers,
 )
 from traunet.machines import cores
 from traunet.machines.advice import advice, one_line
@@ -204,8 +205,8 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
     names = {one.subject for one in subjects}
     if absent := sorted(set(SUBJECTS) - names):
         yield (
-            f"odd: {len(absent)} of the 27 subjects are not here: {', '.join(absent)}; a book is made without "
-            f"them, and passes no verdict on what the paper prints"
+            f"odd: {len(absent)} of the {len(SUBJECTS)} subjects are not here: {', '.join(absent)}; a book is "
+            f"made without them, and passes no verdict on what the paper prints"
         )
     if useless := [one.subject for one in subjects if not one.problems and not one.usable.any()]:
         yield (
@@ -219,7 +220,7 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
         yield from _film_complaints(one)
         if len(one.schemes) > 1:
             yield f"odd: {one.subject} has landmark files of both naming schemes: {dict(one.schemes)}"
-        if one.reasons["no landmarks"] == TOLERATED_FILES and one.subject != "SN031":
+        if one.reasons[NO_LANDMARKS] == TOLERATED_FILES and one.subject != "SN031":
             yield f"odd: one landmark file of {one.subject} is missing; in DISFA that is known of SN031 alone"
 
 

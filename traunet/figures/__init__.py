@@ -1,1 +1,1 @@
-"""The book's figures, one module for each kind, in one look and the same colours for the same regions."""
+"""The book's figures and tables, in one look and the same colours for the same regions."""

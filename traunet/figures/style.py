@@ -21,7 +21,7 @@ from traunet.figures.colours import REGION_COLOURS
 
 AU_COLOURS = {unit.name: REGION_COLOURS[unit.region] for unit in ACTION_UNITS}
 INK, FAINT = "#303030", "#9a9a9a"
-ABSENT = "–"  # in the place of a score that is not defined
+ABSENT = "–"  # in the place of a number that there is none of
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.spines.right": False,

@@ -161,13 +161,12 @@ def fit_of(trunk: torch.nn.Module, state: State) -> Fit:
     return Fit(len(found) - len(differing), tuple(missing), tuple(sorted(differing)))
 
 
-def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> Fit:
+def fill_trunk(trunk: torch.nn.Module, state: State, path: Path) -> None:
     """Put a state, read from `path`, into a SENet, whole or not at all; WeightsError if names or shapes differ."""
     fit = fit_of(trunk, state)
     if not fit.whole:
         raise WeightsError(f"{path}: {misfit(fit, state)}")
     trunk.load_state_dict(state)
-    return fit
 
 
 def misfit(fit: Fit, state: State) -> str:
@@ -189,7 +188,9 @@ def _some(names: tuple[str, ...]) -> str:
 def save_trunk(path: Path, state: State, normalisation: Normalisation) -> None:
     """Write the project's own trunk file: plain tensors, and how the pixels were normalised."""
     path = Path(path)
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(
+        path.name + ".part"
+    )  # torch writes the stem into the file: a random name would vary
     content = {"format": FORMAT, "normalisation": asdict(normalisation), "state": dict(state)}
     torch.save(content, temporary)
     temporary.replace(path)

@@ -197,7 +197,9 @@ def _config(workspace: Workspace) -> list[str]:
     return [f"{name}={quote(path)}" for name, path in given.items()]
 
 
-def _snakemake(workspace: Workspace, command: list, lock: int, tell: Callable[[str], object] | None = None) -> None:
+def _snakemake(
+    workspace: Workspace, command: list, lock: int, tell: Callable[[str], object] | None = None
+) -> None:
     environment = {**os.environ, **workspace.environment}
     with Status(workspace.folder / "logs") as status, _stoppable(command, environment, lock) as process:
         assert process.stdout

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from traunet.attention import moved_pixels
 from traunet.config import AlignConfig
 from traunet.data import align
 from traunet.data.resampling import warp
@@ -116,6 +115,15 @@ class Portrait:
         """The control mesh at rest on the aligned picture: (468, 2)."""
         solid = self.scene._solid(self.scene.head.face(Moment()), Moment())
         return align.transform_points(self.scene._project(solid)[: len(face_mesh().vertices), :2], self.matrix)
+
+
+def moved_pixels(displacement: np.ndarray, matrix: np.ndarray, size: int, least: float = 0.25) -> np.ndarray:
+    """Where an AU moves the face by at least `least` of its largest movement: (H, W, 2) -> (size, size) bool.
+
+    `matrix` aligns the frame, so that the result lies over the aligned picture. All False where nothing moves.
+    """
+    reach = warp(np.linalg.norm(displacement, axis=-1).astype(np.float32), matrix, size)
+    return (reach > 0) & (reach >= least * reach.max())
 
 
 def largest_movements(

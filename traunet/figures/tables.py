@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from IPython.core.display import HTML
 
+from traunet.figures.style import ABSENT
 from traunet.scoring.published import SCORES
 
 NAMED = re.compile(r"<style.*?</style>\s*|(?<=<table) id=\"[^\"]*\"", re.DOTALL)  # random, and of no use
-ABSENT = "–"  # in the place of a number that there is none of
 
 
 def sortable(
