@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import trees
 
-from traunet.data.disfa import BAD_FRAMES, read_tree
+from traunet.data import disfa
+from traunet.data.disfa import BAD_FRAMES, read_tree, warn_of_other_pictures
 from traunet.data.folds import SUBJECTS
 from traunet.data.video import count_frames
 from traunet.facs import DISFA_AUS
@@ -134,6 +135,46 @@ def test_only_a_tree_with_the_mark_is_called_synthetic(root):
     tree = read_tree(root)
     assert tree.synthetic
     assert tree.dataset == "synthetic DISFA"
+
+
+def test_all_people_with_a_part_of_their_frames_are_a_part_of_disfa(tmp_path, monkeypatch):
+    tree = read_tree(trees.write_tree(tmp_path / "part", subjects=SUBJECTS, frames=2))
+    assert tree.dataset == "DISFA, 54 of 126144 frames"
+    monkeypatch.setattr(disfa, "USABLE", 54)
+    assert tree.dataset == "DISFA"
+
+
+def test_a_rendered_tree_counts_from_one_whatever_the_data_set_does(root, monkeypatch):
+    (root / "SYNTHETIC.json").write_text("{}")
+    before = read_tree(root).landmarks["SN001"]
+    monkeypatch.setattr(disfa, "FIRST_PIXEL", 0)
+    np.testing.assert_array_equal(read_tree(root).landmarks["SN001"], before)
+
+
+@pytest.mark.parametrize(("rate", "refused"), [(15, True), (20, False)])
+def test_too_few_frames_at_another_rate_may_lack_anywhere_and_are_refused(tmp_path, rate, refused):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=["SN001"], frames=100)
+    video = trees.video_file(root, "SN001")
+    video.unlink()
+    trees.write_video(video, [np.full((48, 64, 3), number, np.uint8) for number in range(75)], fps=rate)
+    if refused:
+        with pytest.raises(ValueError, match=r"75 frames for 100 labels; was it converted to another rate\? Take"):
+            read_tree(root)
+    else:
+        with pytest.warns(UserWarning, match="the last 25 frames are kept out as 'not decodable'"):
+            read_tree(root)
+
+
+def test_pictures_of_another_size_than_disfas_are_told(root):
+    tree = read_tree(root)
+    with pytest.warns(UserWarning, match=r"SN001_comp\.avi: pictures, as in 2 more videos, are not of 1024 x 768"):
+        warn_of_other_pictures(tree)
+    (root / "SYNTHETIC.json").write_text("{}")
+    warn_of_other_pictures(tree)
+
+
+def test_pictures_of_disfas_size_are_not_told(tmp_path):
+    warn_of_other_pictures(read_tree(trees.write_tree(tmp_path / "whole", ["SN001"], 1, height=768, width=1024)))
 
 
 def test_subjects_outside_the_official_27_are_read_and_a_choice_can_be_made(tmp_path):

@@ -18,6 +18,7 @@ from traunet.workflow import flow
 from traunet.workspace import Workspace
 
 SUBJECTS = ("SN001", "SN002")
+pytestmark = pytest.mark.filterwarnings("ignore:.* as DISFA's are;")  # a test's own pictures are smaller
 
 
 @pytest.fixture
@@ -176,7 +177,8 @@ def test_no_seed_at_all_is_refused(tmp_path):
         Workspace.of("smoke", root=tmp_path, seeds=0)
 
 
-def test_only_the_papers_profile_on_disfa_upon_vggface2_is_the_papers_experiment(tmp_path, disfa):
+def test_only_the_papers_profile_on_disfa_upon_vggface2_is_the_papers_experiment(tmp_path, disfa, monkeypatch):
+    monkeypatch.setattr("traunet.data.disfa.USABLE", 54)
     weights, own = tmp_path / "senet50_ft_weight.pth", tmp_path / "trunk.pt"
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, weights)
     save_trunk(own, {"conv1.weight": torch.zeros(64, 3, 7, 7)}, Normalisation())

@@ -1,6 +1,7 @@
 """Tiny DISFA trees in the official layout, and the means to spoil them, for the tests of everything above."""
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -80,6 +81,22 @@ def write_video(
             if not stream.codec_context.is_open:
                 stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_timed_video(path: Path, images: dict[int, np.ndarray], fps: int = 20) -> Path:
+    """Write RGB images by their frames' numbers (from 1) as a video of which the other frames are lacking."""
+    step = Fraction(1, fps)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"bf": "0", "g": "6"})
+        stream.time_base = stream.codec_context.time_base = step
+        stream.height, stream.width = next(iter(images.values())).shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for number, image in images.items():
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = number - 1, step
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 

@@ -179,7 +179,7 @@ def _synth(given: argparse.Namespace) -> Made:
 
 
 def _prepare(given: argparse.Namespace) -> Made:
-    from traunet.data.disfa import read_tree
+    from traunet.data.disfa import read_tree, warn_of_other_pictures
     from traunet.data.preparing import prepare
 
     workspace = _workspace(given)
@@ -187,6 +187,7 @@ def _prepare(given: argparse.Namespace) -> Made:
         store, stage = workspace.store(given.workers), "store"
     else:
         tree = read_tree(workspace.tree(given.workers))
+        warn_of_other_pictures(tree)
         store, stage = prepare(tree, given.out, workspace.profile.align, given.workers), ""
     return Made([store.path], stage, f"{len(store.usable)} of {len(store)} frames aligned")
 

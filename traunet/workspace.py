@@ -275,12 +275,14 @@ class Workspace:
         write_tree(out, self.profile.heads, heads(self._trunk.identities), workers=workers)
 
     def _align(self, tree: Path, name: str, out: Path, workers: int | None) -> None:
-        from traunet.data.disfa import read_tree
+        from traunet.data.disfa import read_tree, warn_of_other_pictures
         from traunet.data.preparing import prepare
 
+        read = read_tree(tree)
+        warn_of_other_pictures(read)
         place = (self.folder / name).resolve()  # a link may lead to another disk
         unfinished = place.with_name(f".{place.name}.unfinished")  # outlives `out`, so that a killed one goes on
-        prepare(read_tree(tree), out, self.profile.align, workers, resume=unfinished)
+        prepare(read, out, self.profile.align, workers, resume=unfinished)
 
     def _pretrain(self, out: Path, machine: "Machine | None") -> None:
         from traunet.pretraining import pretrain

@@ -19,11 +19,11 @@ import torch
 from traunet.bench.figure import Figure
 from traunet.bench.step import WAITING, WIDTH, Batch, Step, arithmetic, drawn_batches, plain_stack, small_store
 from traunet.config import PAPER, ModelConfig
+from traunet.data import original
 from traunet.data.store import AlignedStore
 from traunet.fitting.resident import resident, room
 from traunet.machines.acceleration import precision
 from traunet.machines.machine import Machine
-from traunet.scoring import published
 
 STEPS = 5  # timed in one go
 STAYING, COMING = "on pictures that stay there", "on pictures decoded batch by batch"
@@ -51,7 +51,7 @@ def compare(
     torch.manual_seed(0)
     step, stack = Step(model, store.size, device), plain_stack(batch_size, width, device)
     held = resident(store, machine, shown=False)
-    kept = published.FRAMES * 3 * PAPER.align.size**2 <= room(device)
+    kept = original.FRAMES * 3 * PAPER.align.size**2 <= room(device)
     loaders = {
         way: drawn_batches(frames, batch_size, batches, machine)
         for way, frames in ((STAYING, held), (COMING, store))

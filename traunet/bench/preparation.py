@@ -21,6 +21,7 @@ from traunet.bench.decoding import decode_part, picture_part
 from traunet.bench.figure import Figure
 from traunet.bench.peak import PeakMemory
 from traunet.config import AlignConfig, SynthConfig
+from traunet.data import original
 from traunet.data.aligning import Advance, Task, in_processes
 from traunet.data.disfa import Tree
 from traunet.data.preparing import prepare
@@ -28,7 +29,6 @@ from traunet.data.progress import Progress
 from traunet.data.video import divide
 from traunet.facs import DISFA_AUS
 from traunet.machines import cores
-from traunet.scoring import published
 from traunet.synth.tree import OFFICIAL_SUBJECTS, performances, scene
 
 AT_LEAST, MEMORY, DISK, LINEAR = 0.8, 2e9, 3e9, 1.1  # the bars
@@ -47,7 +47,7 @@ Head = tuple[list[np.ndarray], np.ndarray]  # pictures (H, W, 3), and the landma
 
 def measure(
     scratch: Path,
-    frames: int = published.LENGTH,
+    frames: int = original.LENGTH,
     subjects: int = 2,
     size: int = 224,
     shape: tuple[int, int] = (768, 1024),
@@ -194,8 +194,8 @@ def _growth_figures(heads: list[Head], tree: Tree, codec: str, config: AlignConf
             seconds.append(float(_prepare_all(shorter, config, store)[0]) / len(shorter.frames))
         memory.append(peak.bytes)
         shutil.rmtree(shorter.root)
-    kept = sum(file.stat().st_size for file in store.iterdir()) / len(tree.frames) * published.FRAMES
-    raw = published.FRAMES * config.size**2 * 3
+    kept = sum(file.stat().st_size for file in store.iterdir()) / len(tree.frames) * original.FRAMES
+    raw = original.FRAMES * config.size**2 * 3
     note = f"{length} frames a video; at a half: {seconds[1] * 1e3:.2f} ms, {memory[1] / 1e6:.0f} MB"
     quarter = "the same at a quarter of the length"
     time = ("time a frame at full length", seconds[2] * 1e3, "ms", quarter, seconds[0] * 1e3)

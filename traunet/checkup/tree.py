@@ -14,6 +14,7 @@ from traunet.checkup.faces import FITS, errors, in_a_face, median
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
+from traunet.data import original
 from traunet.data.annotations import NO_LANDMARKS, TOLERATED_FILES
 from traunet.data.disfa import BAD_FRAMES, FIRST_PIXEL, marked_bad
 from traunet.data.folds import SUBJECTS
@@ -27,7 +28,6 @@ from traunet.data.layout import (
 )
 from traunet.machines import cores
 from traunet.machines.advice import advice, one_line
-from traunet.scoring import published
 
 
 def examine_tree(
@@ -229,14 +229,14 @@ def unlike_disfa(subjects: Sequence[Examined]) -> Iterator[str]:
     other = [
         f"{one.subject} {one.frames}"
         for one in subjects
-        if one.frames != published.SHORTER.get(one.subject, published.LENGTH)
+        if one.frames != original.SHORTER.get(one.subject, original.LENGTH)
     ]
     if other:
         yield (
-            f"odd: not as many labels as DISFA's {published.LENGTH} (SN010: one fewer): {some(other)}; are these "
+            f"odd: not as many labels as DISFA's {original.LENGTH} (SN010: one fewer): {some(other)}; are these "
             f"all lines, of this data set?"
         )
-    width, height, rate = published.VIDEO
+    width, height, rate = original.VIDEO
     films = [one.film for one in subjects if one.film]
     if strange := [
         film for film in films if (film.width, film.height) != (width, height) or abs(film.fps - rate) > 0.5

@@ -27,7 +27,8 @@ from traunet.data.layout import (
     find_videos,
     labelled_subjects,
 )
-from traunet.data.video import Count, count_frames
+from traunet.data.original import USABLE, VIDEO
+from traunet.data.video import Count, count_frames, frame_rate, frame_shape
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.
 # Decision: frames marked bad are neither trained on nor scored; the other reading scores all frames.
@@ -54,7 +55,7 @@ SURPLUS = 24  # frames that a video may have more than labels, or one in a hundr
 MARKED_BAD = "marked bad"
 NOT_DECODABLE = "not decodable"
 
-FIRST_PIXEL = 1
+FIRST_PIXEL = 1  # of DISFA's coordinates; those of a rendered tree always count from 1
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,17 @@ class Tree:
 
     @property
     def dataset(self) -> str:
-        """The name that every page and table must show; the paper's is DISFA with some frames of each person."""
+        """The name that every page and table must show; the paper's is DISFA with all people and nearly all frames.
+
+        Without one in a hundred of the frames that can be used it is a part, with which nothing printed is judged.
+        """
         if self.synthetic:
             return "synthetic DISFA"
-        people = len({*self.frames.loc[self.frames["usable"], "subject"]} & set(SUBJECTS))
-        return "DISFA" if people == len(SUBJECTS) else f"DISFA, {people} of {len(SUBJECTS)} people"
+        usable = self.frames.loc[self.frames["usable"], "subject"]
+        people = len({*usable} & set(SUBJECTS))
+        if people < len(SUBJECTS):
+            return f"DISFA, {people} of {len(SUBJECTS)} people"
+        return "DISFA" if len(usable) >= 0.99 * USABLE else f"DISFA, {len(usable)} of {USABLE} frames"
 
     def report(self) -> pd.DataFrame:
         """Frames per subject: how many, how many usable, and how many kept out for each reason."""
@@ -104,11 +111,11 @@ def count_reasons(frames: pd.DataFrame) -> pd.DataFrame:
     return counts.rename_axis(index="subject", columns=None)
 
 
-def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: int = FIRST_PIXEL) -> Tree:
+def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: int | None = None) -> Tree:
     """Read the labels and landmarks of a DISFA tree, real or synthetic, and find its videos.
 
     File names match without regard to case. `subjects` limits the reading (default: all that are there).
-    Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` is subtracted; the data set does
+    Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` (default: FIRST_PIXEL) is subtracted; the data set does
     not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
 
     Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read and
@@ -119,11 +126,12 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
     folders = find_folders(root)
     videos = find_videos(folders.videos)
     bad = read_bad_frames(root)
+    first = first_pixel_of(root) if first_pixel is None else first_pixel
     parts, landmarks, notes = [], {}, []
     chosen = _chosen(root, folders, videos, subjects)
     for subject in chosen:
         frames, landmarks[subject], subject_notes = _read_subject(
-            folders, subject, videos.get(subject), bad.get(subject, ()), first_pixel
+            folders, subject, videos.get(subject), bad.get(subject, ()), first
         )
         parts.append(frames)
         notes += subject_notes
@@ -131,6 +139,11 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
         warnings.warn(note, stacklevel=2)
     table = pd.concat(parts, ignore_index=True)
     return Tree(root, table, landmarks, {subject: videos[subject] for subject in chosen}, tuple(notes))
+
+
+def first_pixel_of(root: Path) -> int:
+    """From what the coordinates of a tree's landmarks count pixels."""
+    return 1 if (root / SYNTHETIC_MARK).is_file() else FIRST_PIXEL
 
 
 def _chosen(root: Path, folders: Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:
@@ -174,8 +187,8 @@ def marked_bad(ranges: Iterable[tuple[int, int]], frames: int) -> np.ndarray:
 
 def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
     """Warnings where a video has not as many frames as labels; ValueError where it must be another one."""
-    shown = count.frames
-    if shown > labelled + max(SURPLUS, labelled // 100):
+    shown, most = count.frames, max(SURPLUS, labelled // 100)
+    if shown > labelled + most or (shown < labelled - most and _has_another_rate(video)):
         raise ValueError(
             f"{video}: {shown} frames for {labelled} labels; was it converted to another rate? Take the original"
         )
@@ -193,6 +206,25 @@ def length_notes(video: Path, count: Count, labelled: int) -> list[str]:
     if shown > labelled:
         notes.append(f"{video}: {shown} frames for {labelled} labels; {_last(shown - labelled)} ignored")
     return notes
+
+
+def warn_of_other_pictures(tree: Tree) -> None:
+    """Warn where pictures have not DISFA's size, though landmarks are of the originals; not of a rendered tree."""
+    width, height, _ = VIDEO
+    videos = [] if tree.synthetic else tree.videos.values()
+    if other := [path for path in videos if frame_shape(path) != (height, width)]:
+        more = f", as in {len(other) - 1} more videos," if other[1:] else ""
+        warnings.warn(
+            f"{other[0]}: pictures{more} are not of {width} x {height} pixels, as DISFA's are; landmarks must be in "
+            "their pixels: traunet doctor sees whether they fit the faces",
+            stacklevel=2,
+        )
+
+
+def _has_another_rate(video: Path) -> bool:
+    """Whether it is not played at DISFA's, so that frames that are too few may lack all over it, not at its end."""
+    rate = frame_rate(video)
+    return rate > 0 and abs(rate - VIDEO[2]) > 0.5
 
 
 def _last(frames: int) -> str:

@@ -91,7 +91,7 @@ class Index(NamedTuple):
     @property
     def numbers(self) -> list[int]:
         """The number of each packet's frame; empty where times do not tell it."""
-        numbers = _by_time(self.times, self.late)
+        numbers = _by_time(self.times, self.late, self.labelled)
         return _by_order(self.times) if numbers and len(self.times) == self.labelled else numbers
 
     @property
@@ -192,11 +192,12 @@ def _most_early(numbers: list[int]) -> int:
     return int(early.max())
 
 
-def _by_time(times: list[int | None], late: int = 0) -> list[int]:
+def _by_time(times: list[int | None], late: int = 0, labelled: int | None = None) -> list[int]:
     """The number of each packet's frame, from 1, by its time; empty where times are missing or there twice.
 
     Where times go by even steps but for a few gaps, as those of an AVI file do, a gap is a frame that the recorder
     left out: players show the one before again. It keeps its number, or all labels behind it would be a frame off.
+    Gaps may be many where with them there are just about as many frames as labels.
     """
     if not times or None in times or len(set(times)) < len(times):
         return []
@@ -204,9 +205,9 @@ def _by_time(times: list[int | None], late: int = 0) -> list[int]:
     steps = np.diff(np.sort(shown))
     step = int(steps.min(initial=1 << 62))
     even = (shown - shown.min() + late) // step + 1
-    if len(steps) and not (steps % step).any() and even.max() - len(times) <= max(FEW, GAPS * len(times)):
-        return even.tolist()
-    return _by_order(times)
+    few = even.max() - len(times) <= max(FEW, GAPS * len(times))
+    full = labelled is not None and abs(int(even.max()) - labelled) <= FEW
+    return even.tolist() if len(steps) and not (steps % step).any() and (few or full) else _by_order(times)
 
 
 def _by_order(times: list[int | None]) -> list[int]:

@@ -43,6 +43,12 @@ def frame_shape(video: Path) -> tuple[int, int]:
         return stream.height, stream.width
 
 
+def frame_rate(video: Path) -> float:
+    """Frames a second, as the file tells them; 0 if it does not."""
+    with opened(video) as container:
+        return float(container.streams.video[0].average_rate or 0)
+
+
 class Count(NamedTuple):
     """How many frames a file really holds, those that a recorder left out included.
 

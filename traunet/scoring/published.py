@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from traunet.data.original import FRAMES
 from traunet.facs import AUS
 
 if TYPE_CHECKING:
@@ -10,9 +11,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 SCORES = [*AUS, "Avg"]
-LENGTH, SHORTER = 4845, {"SN010": 4844}  # labelled frames of a subject, and of who has others
-FRAMES = 26 * LENGTH + SHORTER["SN010"]  # of all 27
-VIDEO = 1024, 768, 20  # width, height and frames a second
 
 
 def read(name: str, folder: Path = FOLDER) -> "pd.DataFrame":
