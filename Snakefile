@@ -218,6 +218,7 @@ rule notebook:
         LOGS / "notebook-{name}.log",
     params:
         key=lambda wildcards: freshness.made_from(WORKSPACE, source(wildcards)),
+    priority: 1  # before the trainings: what stops the pages on the data is told in minutes, not days later
     resources:
         mem_mb=gigabytes(16),
         runtime=240,  # minutes

@@ -186,7 +186,7 @@ def test_subjects_outside_the_official_27_are_read_and_a_choice_can_be_made(tmp_
 
 
 def test_coordinates_that_count_from_zero_can_be_read_as_such(root):
-    shift = read_tree(root, first_pixel=0).landmarks["SN001"] - read_tree(root).landmarks["SN001"]
+    shift = read_tree(root, first_pixel=0).landmarks["SN001"] - read_tree(root, first_pixel=1).landmarks["SN001"]
     np.testing.assert_allclose(shift, 1, atol=1e-4)
 
 

@@ -83,7 +83,7 @@ class Tree:
 
     @property
     def dataset(self) -> str:
-        """The name that every page and table must show; the paper's is DISFA with all people and nearly all frames.
+        """The name that every page and table must show; the paper's is that of all people and nearly all frames.
 
         Without one in a hundred of the frames that can be used it is a part, with which nothing printed is judged.
         """
@@ -115,8 +115,8 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
     """Read the labels and landmarks of a DISFA tree, real or synthetic, and find its videos.
 
     File names match without regard to case. `subjects` limits the reading (default: all that are there).
-    Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` (default: FIRST_PIXEL) is subtracted; the data set does
-    not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
+    Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` (FIRST_PIXEL) is subtracted; the
+    data set does not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
 
     Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read and
     for what is there twice.
@@ -215,14 +215,14 @@ def warn_of_other_pictures(tree: Tree) -> None:
     if other := [path for path in videos if frame_shape(path) != (height, width)]:
         more = f", as in {len(other) - 1} more videos," if other[1:] else ""
         warnings.warn(
-            f"{other[0]}: pictures{more} are not of {width} x {height} pixels, as DISFA's are; landmarks must be in "
-            "their pixels: traunet doctor sees whether they fit the faces",
+            f"{other[0]}: pictures{more} are not of {width} x {height} pixels, as DISFA's are; landmarks must be "
+            "in their pixels: traunet doctor sees whether they fit the faces",
             stacklevel=2,
         )
 
 
 def _has_another_rate(video: Path) -> bool:
-    """Whether it is not played at DISFA's, so that frames that are too few may lack all over it, not at its end."""
+    """Whether it is not played at DISFA's, so that what lacks may lack all over it, and not at its end alone."""
     rate = frame_rate(video)
     return rate > 0 and abs(rate - VIDEO[2]) > 0.5
 

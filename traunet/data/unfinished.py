@@ -64,7 +64,7 @@ class Unfinished:
         """Remove what was half written when an earlier call was killed."""
         shutil.rmtree(self.folder / NEW, ignore_errors=True)
         for path in self.folder.glob(f"*{HALF}*"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     @property
     def empty(self) -> bool:
