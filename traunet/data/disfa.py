@@ -116,7 +116,8 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
 
     File names match without regard to case. `subjects` limits the reading (default: all that are there).
     Decision: coordinates count pixels from 1, as MATLAB does, and `first_pixel` (FIRST_PIXEL) is subtracted; the
-    data set does not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the source.
+    data set does not say, and 0 is the other reading. It moves the aligned picture by at most one pixel of the
+    source.
 
     Raises FileNotFoundError for a missing folder, video or label, ValueError for labels that cannot be read and
     for what is there twice.
