@@ -186,7 +186,7 @@ def test_a_folder_is_no_example_where_another_is_written_whose_name_holds_its_ow
 
 @pytest.mark.parametrize("page", ["a.html", "a.md"])
 def test_a_file_of_the_library_is_no_folder_of_the_machine_though_its_name_ends_so(tmp_path, page):
-    told = "The log is in `traunet/data/disfa.py`, see https://example.org/traunet/data/disfa.html and build/demo/disfa"
+    told = "It is in `traunet/data/disfa.py`, see https://example.org/traunet/data/disfa.html and build/demo/disfa"
     page_source = highlight(told, TextLexer(), HtmlFormatter()) if page.endswith("html") else told
     (tmp_path / page).write_text(page_source)
     private = leaks.private_texts(Path("/data/disfa"), Path("/demo/disfa"), written=publish._written(PROJECT))

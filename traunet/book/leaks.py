@@ -36,8 +36,8 @@ NOBODY = {
     "localhost",
 }
 
-# A lab's folder may be called as the project's own are, as in traunet/data/disfa.py. Whatever else stands before it
-# tells nothing: an n is the end of a line in a notebook's file, an m that of a colour, an I an option.
+# A lab's folder may be called as one of the project's is, as in traunet/data/disfa.py. Whatever else stands before
+# it tells nothing: an n is the end of a line in a notebook's file, an m that of a colour, an I an option.
 WITHIN = r"(?<!traunet)(?<!build)"
 # What stands before a match is looked at last: a pattern that begins with plain letters is found 50 times as fast.
 PATTERNS = {

@@ -54,7 +54,7 @@ class Examined:
 
     @property
     def no_face(self) -> np.ndarray:
-        """(frames,) bool: kept out since the landmarks are no face, or none in the picture, and for nothing else."""
+        """(frames,) bool: kept out for nothing but landmarks that are no face, or none in the picture."""
         return self._shown & ~self._faces
 
     @property
