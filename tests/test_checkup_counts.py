@@ -4,13 +4,19 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from test_checkup import remarks
+import pytest
+import trees
+from test_checkup import remarks, report
 
-from traunet.checkup.counts import intensity_lines
+from traunet.checkup.counts import fold_lines, intensity_lines
 from traunet.checkup.films import Film
-from traunet.checkup.subject import Examined
+from traunet.checkup.subject import Examined, examine_subject
 from traunet.checkup.tree import unlike_disfa
+from traunet.config import AlignConfig
+from traunet.data.disfa import read_tree
 from traunet.data.folds import SUBJECTS
+from traunet.data.layout import find_folders
+from traunet.data.preparing import prepare
 from traunet.facs import AUS, DISFA_AUS
 from traunet.scoring import published
 
@@ -61,3 +67,29 @@ def test_base_rates_at_two_and_above_agree_with_those_computed_from_public_lists
     ours = next(line for line in lines if line.startswith("  >= 2")).split()[2:]
     known = next(line for line in lines if line.startswith("  published >= 2")).split()[3:]
     assert ours == known
+
+
+def test_landmarks_that_are_no_face_are_told_and_the_doctor_counts_the_frames_that_preparing_keeps(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=("SN001", "SN031"), missing=[("SN031", 4)])
+    for frame, place in ((2, -1.0), (5, 40.0)):  # the first is a file of zeros
+        trees.write_landmarks(trees.landmark_file(root, "SN001", frame), np.full((66, 2), place))
+    trees.write_landmarks(trees.landmark_file(root, "SN031", 3), trees.face_points((900.0, 40.0), 20.0))
+    told = "odd: landmarks of {} are no face, or none in the picture, in {} frames (the first is frame {})"
+    text = remarks(report(root))
+    assert told.format("SN001", 2, 2) in text
+    assert told.format("SN031", 1, 3) in text
+    with pytest.warns(UserWarning, match="kept out as 'landmarks are no face'"):
+        frames = prepare(read_tree(root), tmp_path / "store", AlignConfig(size=32), 1, progress=False).frames
+    for subject, own in frames.groupby("subject"):
+        found = examine_subject(root, find_folders(root), str(subject))
+        assert found.usable.tolist() == own["usable"].tolist()
+        row = next(line.split() for line in fold_lines([found], 1) if f" {own['usable'].sum()} " in line)
+        positives = own.loc[own["usable"], list(AUS)] >= 1
+        assert row[4::3] == [str(count) for count in positives.sum()]
+
+
+def test_a_file_of_zeros_is_no_frame_to_look_at(tmp_path):
+    root = trees.write_tree(tmp_path / "DISFA", subjects=("SN001",))
+    trees.write_landmarks(trees.landmark_file(root, "SN001", 4), -np.ones((66, 2)))
+    sample = examine_subject(root, find_folders(root), "SN001").sample
+    assert 4 not in {*sample.calm, *sample.fast}

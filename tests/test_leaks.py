@@ -184,6 +184,37 @@ def test_a_folder_is_no_example_where_another_is_written_whose_name_holds_its_ow
     assert "/home/jo" not in leaks.private_texts(written="In /home/jo. As `/home/jo/disfa`.")
 
 
+@pytest.mark.parametrize("page", ["a.html", "a.md"])
+def test_a_file_of_the_library_is_no_folder_of_the_machine_though_its_name_ends_so(tmp_path, page):
+    told = "It is in `traunet/data/disfa.py`, see https://example.org/traunet/data/disfa.html and build/demo/disfa"
+    page_source = highlight(told, TextLexer(), HtmlFormatter()) if page.endswith("html") else told
+    (tmp_path / page).write_text(page_source)
+    private = leaks.private_texts(Path("/data/disfa"), Path("/demo/disfa"), written=publish._written(PROJECT))
+    assert {"/data/disfa", "/demo/disfa"} <= set(private)
+    assert leaks.faults(tmp_path, private) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "/data/disfa",
+        "traunet/data/disfa.py is not /data/disfa/Videos_LeftCamera",
+        "read from\n/data/disfa",  # in a notebook's file the end of a line is an n before it
+        "\x1b[31m/data/disfa\x1b[0m",
+        "gcc -I/data/disfa",
+        "file:///data/disfa",
+        "DISFA=/data/disfa",
+        "/host/data/disfa",
+    ],
+)
+def test_a_folder_that_ends_like_a_file_of_the_library_is_found_wherever_it_stands(tmp_path, said):
+    site = shown(tmp_path, printed(said))
+    (site / "a.html").write_text(highlight(said, TextLexer(), HtmlFormatter()))
+    found = [fault for fault in leaks.faults(site, ["/data/disfa"]) if "of this machine" in fault]
+    files = ("_sources/a.ipynb", "a.html")
+    assert found == [f"{file} holds the folder '/data/disfa' of this machine" for file in files]
+
+
 @pytest.mark.parametrize("name", ["demo", "test", "data", "train", "paper", "face", "head", "Smoke"])
 def test_a_name_that_is_a_word_of_the_book_tells_nothing(monkeypatch, name):
     monkeypatch.setattr("getpass.getuser", lambda: name)

@@ -36,6 +36,9 @@ NOBODY = {
     "localhost",
 }
 
+# A lab's folder may be called as one of the project's is, as in traunet/data/disfa.py. Whatever else stands before
+# it tells nothing: an n is the end of a line in a notebook's file, an m that of a colour, an I an option.
+WITHIN = r"(?<!traunet)(?<!build)"
 # What stands before a match is looked at last: a pattern that begins with plain letters is found 50 times as fast.
 PATTERNS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
@@ -122,7 +125,7 @@ def _in_file(file: Path, others: bool, private: Mapping[str, set[str]], names: t
     text = content.decode("utf-8", errors="ignore")
     if file.suffix == ".html":
         text = f"{text}\n{TAGS.sub('', text)}"  # Pygments puts each part of a path in a tag of its own
-    told = (secret for secret, spellings in private.items() if any(one in text for one in spellings))
+    told = (secret for secret, spellings in private.items() if any(_stands(one, text) for one in spellings))
     yield from (f"{_masked(secret)} of this machine" for secret in told)
     if others:
         return
@@ -136,6 +139,13 @@ def _in_file(file: Path, others: bool, private: Mapping[str, set[str]], names: t
         yield from (f"the name {name!r} of this account or machine" for name in names if _word(name).search(text))
     places = set(PLACES.findall(text)) if file.suffix == ".ipynb" else _homes(text)
     yield from (f"the place {place!r}" for place in sorted(places))
+
+
+def _stands(spelling: str, text: str) -> bool:
+    """Whether a private text stands there, and not only as the end of a path within the project."""
+    if spelling not in text or not spelling.startswith("/"):
+        return spelling in text
+    return re.search(WITHIN + re.escape(spelling), text) is not None
 
 
 def _homes(text: str) -> set[str]:

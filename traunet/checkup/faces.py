@@ -28,9 +28,9 @@ class Sample:
         """Choose among the frames that have landmarks: (frames, 66, 2), NaN where there are none."""
         moved = np.full(len(landmarks), np.nan)
         moved[1:-1] = np.linalg.norm(landmarks[2:] - landmarks[:-2], axis=-1).mean(axis=-1)
-        present = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
-        moving = np.flatnonzero(np.isfinite(moved))
-        calm = [part[len(part) // 2] for part in np.array_split(present, CALM) if len(part)]
+        present = np.isfinite(landmarks).all(axis=(1, 2))
+        moving = np.flatnonzero(np.isfinite(moved) & present)
+        calm = [part[len(part) // 2] for part in np.array_split(np.flatnonzero(present), CALM) if len(part)]
         fast = [part[moved[part].argmax()] for part in np.array_split(moving, FAST) if len(part)]
         return cls(tuple(int(i) + 1 for i in calm), tuple(int(i) + 1 for i in fast))
 

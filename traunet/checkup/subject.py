@@ -11,6 +11,7 @@ import pandas as pd
 
 from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
+from traunet.data.align import can_align, lies_in
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
 from traunet.data.disfa import FIRST_PIXEL, length_notes, marked_bad, read_bad_frames
 from traunet.data.layout import Folders, find_videos
@@ -48,14 +49,29 @@ class Examined:
 
     @property
     def usable(self) -> np.ndarray:
-        """(frames,) bool: labelled, with landmarks, not marked bad, decoded."""
+        """(frames,) bool: labelled, with landmarks of a face, not marked bad, decoded: what preparing keeps."""
+        return self._shown & self._faces
+
+    @property
+    def no_face(self) -> np.ndarray:
+        """(frames,) bool: kept out for nothing but landmarks that are no face, or none in the picture."""
+        return self._shown & ~self._faces
+
+    @property
+    def _shown(self) -> np.ndarray:
         if self.film is None or not len(self.landmarks) == len(self.marked) == self.frames:
             return np.zeros(self.frames, dtype=bool)
-        usable = np.isfinite(self.landmarks).all(axis=(1, 2)) & ~self.marked
-        usable[self.film.stored :] = False
+        shown = np.isfinite(self.landmarks).all(axis=(1, 2)) & ~self.marked
+        shown[self.film.stored :] = False
         lost = [*self.film.damaged, *self.film.left_out]
-        usable[[number - 1 for number in lost if number <= len(usable)]] = False
-        return usable
+        shown[[number - 1 for number in lost if number <= len(shown)]] = False
+        return shown
+
+    @property
+    def _faces(self) -> np.ndarray:
+        if self.film is None or len(self.landmarks) != self.frames:
+            return np.zeros(self.frames, dtype=bool)
+        return can_align(self.landmarks) & lies_in(self.landmarks, self.film.height, self.film.width)
 
 
 def scheme_of(name: str) -> str:
@@ -93,6 +109,7 @@ def _read_log(found: Examined, root: Path, _: Folders) -> None:
     found.marked = marked_bad(ranges, found.frames)
     sound = found.landmarks.copy()
     sound[: found.frames][found.marked[: len(sound)]] = np.nan
+    sound[~can_align(sound)] = np.nan
     found.sample = Sample.of(sound)
 
 

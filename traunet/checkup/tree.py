@@ -218,6 +218,11 @@ def complaints(subjects: Sequence[Examined]) -> Iterator[str]:
     for one in subjects:
         yield from (f"odd: {note}" for note in one.notes)
         yield from _film_complaints(one)
+        if count := int(one.no_face.sum()):
+            yield (
+                f"odd: landmarks of {one.subject} are no face, or none in the picture, in {count} frames (the "
+                f"first is frame {one.no_face.argmax() + 1}), which are kept out; restore the landmark files"
+            )
         if len(one.schemes) > 1:
             yield f"odd: {one.subject} has landmark files of both naming schemes: {dict(one.schemes)}"
         if one.reasons[NO_LANDMARKS] == TOLERATED_FILES and one.subject != "SN031":
