@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import trees
 
-from traunet.checkup import tree
 from traunet.checkup.faces import Sample, Sightings, errors, in_a_face, median, mirror_points
 from traunet.checkup.origin import Origin, measure_origin
 from traunet.checkup.readings import Shift, explanation, shift, twins
@@ -152,8 +151,8 @@ def test_where_counting_begins_is_measured_though_detector_and_landmarks_differ(
 
 
 def test_coordinates_that_are_read_as_they_do_not_count_are_odd_with_what_to_do():
-    assert not any(line.startswith("odd:") for line in origin_lines(measured(1)))
-    likely, odd = origin_lines(measured(0))
+    assert not any(line.startswith("odd:") for line in origin_lines(measured(1), read_as=1))
+    likely, odd = origin_lines(measured(0), read_as=1)
     assert likely.startswith("coordinates: they probably start at 0; ")
     assert odd.startswith("odd: coordinates are read as if they started at 1; write FIRST_PIXEL = 0 into ")
 
@@ -176,11 +175,10 @@ def examined(subject: str, seed: int, faceless: bool = False) -> Examined:
 
 @pytest.mark.parametrize("counted_from", [0, 1])
 @pytest.mark.parametrize("first_pixel", [0, 1])
-def test_where_counting_begins_does_not_hang_on_what_it_is_taken_for(monkeypatch, counted_from, first_pixel):
-    monkeypatch.setattr(tree, "FIRST_PIXEL", first_pixel)
+def test_where_counting_begins_does_not_hang_on_what_it_is_taken_for(counted_from, first_pixel):
     people = [examined(f"SN{seed:03d}", seed) for seed in range(27)]
     for one in people:
-        one.landmarks = one.landmarks + counted_from - first_pixel
+        one.first_pixel, one.landmarks = first_pixel, one.landmarks + counted_from - first_pixel
     told = list(face_lines(people))
     assert any(line.startswith(f"coordinates: they probably start at {counted_from}; ") for line in told)
     odd = [line for line in told if line.startswith("odd: coordinates are read as if they started at ")]

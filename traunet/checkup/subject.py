@@ -13,7 +13,7 @@ from traunet.checkup.faces import Sample, Sightings
 from traunet.checkup.films import Film, watch
 from traunet.data.align import can_align, lies_in
 from traunet.data.annotations import landmark_files, read_labels, read_landmarks
-from traunet.data.disfa import FIRST_PIXEL, length_notes, marked_bad, read_bad_frames
+from traunet.data.disfa import first_pixel_of, length_notes, marked_bad, read_bad_frames
 from traunet.data.layout import Folders, find_videos
 from traunet.data.video import count_frames, no_frame
 from traunet.faces.landmarks import DlibLandmarks
@@ -27,13 +27,14 @@ LONGEST = 640  # pixels; faces of videos are large, and a smaller picture is sea
 class Examined:
     """What was found of a subject; what could not be read is empty, and `problems` says why.
 
-    `landmarks` are read as counting from 1; `marked` (frames,) bool are the marked-bad ones; `schemes` counts the
-    landmark files by naming scheme.
+    `landmarks` are read as counting from `first_pixel`; `marked` (frames,) bool are the marked-bad ones; `schemes`
+    counts the landmark files by naming scheme.
     """
 
     subject: str
     labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DISFA_AUS), dtype=np.int8))
     landmarks: np.ndarray = field(default_factory=lambda: np.empty((0, N_LANDMARKS, 2), dtype=np.float32))
+    first_pixel: int = 1
     marked: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
     reasons: Counter = field(default_factory=Counter)
     schemes: Counter = field(default_factory=Counter)
@@ -96,11 +97,14 @@ def _read_labels(found: Examined, _: Path, folders: Folders) -> None:
     found.labels = read_labels(folders.labels, found.subject)
 
 
-def _read_landmarks(found: Examined, _: Path, folders: Folders) -> None:
+def _read_landmarks(found: Examined, root: Path, folders: Folders) -> None:
     files = landmark_files(folders.landmarks, found.subject)
     found.schemes = Counter(scheme_of(path.name) for path in files.values())
     frames = found.frames or max(files)
-    found.landmarks, reason, found.notes = read_landmarks(folders.landmarks, found.subject, frames, FIRST_PIXEL)
+    found.first_pixel = first_pixel_of(root)
+    found.landmarks, reason, found.notes = read_landmarks(
+        folders.landmarks, found.subject, frames, found.first_pixel
+    )
     found.reasons = Counter(reason[reason != ""])
 
 

@@ -16,7 +16,7 @@ from traunet.checkup.readings import explanation, shift, twins
 from traunet.checkup.subject import Examined, examine_subject
 from traunet.data import original
 from traunet.data.annotations import NO_LANDMARKS, TOLERATED_FILES
-from traunet.data.disfa import BAD_FRAMES, FIRST_PIXEL, marked_bad
+from traunet.data.disfa import BAD_FRAMES, marked_bad
 from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
@@ -146,9 +146,8 @@ def face_lines(subjects: Sequence[Examined]) -> Iterator[str]:
         f"landmarks: {median(np.array(list(fits.values()))):.3f} inter-ocular distances from dlib's "
         f"(median of subjects; {fits[farthest]:.3f} for {farthest})"
     )
-    as_from_1 = FIRST_PIXEL - 1
-    read = ((one.sightings, one.sample, one.landmarks + as_from_1) for one in seen)
-    yield from origin_lines(measure_origin(read))
+    read = ((one.sightings, one.sample, one.landmarks + one.first_pixel - 1) for one in seen)
+    yield from origin_lines(measure_origin(read), seen[0].first_pixel)
     everyone = {one.subject: one.landmarks for one in seen}
     yield from (
         f"odd: {one} and {other} have the same landmarks; whose are they?" for one, other in twins(everyone)
@@ -183,7 +182,7 @@ def _misfits(one: Examined, everyone: Mapping[str, np.ndarray], error: float) ->
         )
 
 
-def origin_lines(origin: Origin) -> Iterator[str]:
+def origin_lines(origin: Origin, read_as: int) -> Iterator[str]:
     """What can be said on whether coordinates start at 0 or 1, and what to do if not as they are read."""
     if not np.isfinite(origin.offset):
         yield f"coordinates: cannot tell whether they start at 0 or 1; {origin.subjects} subjects are too few"
@@ -193,9 +192,9 @@ def origin_lines(origin: Origin) -> Iterator[str]:
         yield f"coordinates: cannot tell whether they start at 0 or 1; {measured}"
         return
     yield f"coordinates: they probably start at {origin.first_pixel}; {measured} (y: no telling)"
-    if origin.first_pixel != FIRST_PIXEL:
+    if origin.first_pixel != read_as:
         yield (
-            f"odd: coordinates are read as if they started at {FIRST_PIXEL}; write "
+            f"odd: coordinates are read as if they started at {read_as}; write "
             f"FIRST_PIXEL = {origin.first_pixel} into traunet/data/disfa.py, and what hangs on them is made anew"
         )
 
