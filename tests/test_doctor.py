@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import importlib.metadata
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -243,6 +244,22 @@ def test_what_killed_commands_left_half_written_is_told_with_its_size(tmp_path):
             file.truncate(600_000_000)
         (inner / "vanished").symlink_to(tmp_path / "nothing")
     assert any("3 folders half written, 1.8 GB: .*.part-* in " in line for line in doctor._stages(workspace))
+
+
+def test_folders_that_a_command_at_work_removes_meanwhile_are_not_missed(tmp_path, monkeypatch):
+    stat = Path.stat
+    for name in "ab":
+        (tmp_path / "whole" / name).mkdir(parents=True)
+        (tmp_path / "whole" / name / "file").write_text("some")
+
+    def finished(path, **options):
+        if path.name == "file":
+            shutil.rmtree(tmp_path / "whole", ignore_errors=True)
+        return stat(path, **options)
+
+    assert doctor._size(tmp_path / "whole") == 8
+    monkeypatch.setattr(Path, "stat", finished)
+    assert doctor._size(tmp_path / "whole") == 0
 
 
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
+import os
 import platform
 import re
 import shutil
@@ -187,8 +188,9 @@ def _left(workspace: Workspace) -> Iterator[str]:
 
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files within; those that a command at work removes meanwhile are left out."""
+    within = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     size = 0
-    for file in path.rglob("*") if path.is_dir() else [path]:
+    for file in within if path.is_dir() else [path]:
         with suppress(FileNotFoundError):
             size += file.stat().st_size * file.is_file()
     return size
