@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, SystemError, Terminated) as stop:
         if (code := code_of(stop)) is None:
             raise
-        nothing = given.command in (_bench, _pdf) or getattr(given, "out", None)
-        say(f"traunet: stopped; {'nothing was written' if nothing else GOES_ON}")
+        whole = given.command in (_predict, _bench, _pdf) or (given.command is _synth and given.out)
+        say(f"traunet: stopped; {'nothing was written' if whole else GOES_ON}")
         return code
     return 0
 
