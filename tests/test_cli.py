@@ -124,7 +124,12 @@ def test_a_command_that_was_stopped_says_what_is_left(capsys, monkeypatch, comma
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    for begun in ("runs.Run.open", "synth.tree.write_tree", "workspace.Workspace.tree", "workspace.Workspace.results"):
+    for begun in (
+        "runs.Run.open",
+        "synth.tree.write_tree",
+        "workspace.Workspace.tree",
+        "workspace.Workspace.results",
+    ):
         monkeypatch.setattr(f"traunet.{begun}", stop)
     assert main(command) == 130
     assert capsys.readouterr().err == f"traunet: stopped; {said}\n"

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence

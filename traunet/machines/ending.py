@@ -27,7 +27,7 @@ class Terminated(SystemExit):
         return Terminated, (self.number,)
 
 
-class Unprinted(ValueError):
+class PrintingError(ValueError):
     """What a command prints cannot be written, as to a full disk."""
 
 
@@ -69,13 +69,13 @@ def code_of(error: BaseException) -> int | None:
 
 
 def tell(text: str = "", end: str = "\n", stream: TextIO | None = None) -> None:
-    """Print what a command was asked for; BrokenPipeError if nobody reads it, Unprinted if there is no room."""
+    """Print what a command was asked for; BrokenPipeError if nobody reads, PrintingError if there is no room."""
     try:
         print(text, end=end, file=stream, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Unprinted(
+        raise PrintingError(
             f"what is printed cannot be written ({error.strerror}); make room where it goes, or send it elsewhere"
         ) from error
 

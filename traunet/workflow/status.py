@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from traunet.machines.ending import Terminated, Unprinted, tell
+from traunet.machines.ending import PrintingError, Terminated, tell
 
 FINISHED = re.compile(r"\(\d+ s(?:, [\d.]+ GB)?\)$")  # a job's last line ends with how long it took, and how much
 EVERY = {True: 1.0, False: 60.0}  # seconds between two looks: on a terminal, and in a log
@@ -37,7 +37,7 @@ class Status:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        with self._lock, suppress(OSError, Unprinted):  # a terminal that is gone
+        with self._lock, suppress(OSError, PrintingError):  # a terminal that is gone
             self._wipe()
         if self._left and isinstance(error, Terminated):
             raise BrokenPipeError from error
@@ -57,7 +57,7 @@ class Status:
                 self._left = True
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            except Unprinted:  # it meets that itself, with the next line that stays
+            except PrintingError:  # it meets that itself, with the next line that stays
                 return
 
     def _show(self, text: str) -> None:
