@@ -93,7 +93,7 @@ def test_yes_and_no_of_a_table_that_was_joined_or_pivoted_count():
     joined = labelled.merge(pd.DataFrame({"frame": [1, 2, 3], "said": True}), how="outer")[:2]
     assert joined["actual"].dtype == object
     for answers in (joined["said"], joined["said"].astype("boolean")):
-        counts = metrics.count(joined["actual"].to_numpy(), answers.to_numpy())
+        counts = metrics.count(np.asarray(joined["actual"]), np.asarray(answers))
         assert (counts.tp, counts.fp, counts.fn, counts.tn) == (1, 1, 0, 0)
 
 
