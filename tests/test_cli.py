@@ -115,6 +115,8 @@ def test_devices_without_a_gpu_are_refused_before_anything_is_made(tmp_path, cap
     ("command", "said"),
     [
         (["predict", "x.jpg", "--run", "r", "--out", "o.csv"], "nothing was written"),
+        (["synth", "tree", "--profile", "smoke"], "nothing was written"),
+        (["prepare", "--out", "store", "--profile", "smoke"], "the same command goes on from what is finished"),
         (["tables"], "the same command goes on from what is finished"),
     ],
 )
@@ -122,8 +124,13 @@ def test_a_command_that_was_stopped_says_what_is_left(capsys, monkeypatch, comma
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("traunet.runs.Run.open", stop)
-    monkeypatch.setattr("traunet.workspace.Workspace.results", stop)
+    for begun in (
+        "runs.Run.open",
+        "synth.tree.write_tree",
+        "workspace.Workspace.tree",
+        "workspace.Workspace.results",
+    ):
+        monkeypatch.setattr(f"traunet.{begun}", stop)
     assert main(command) == 130
     assert capsys.readouterr().err == f"traunet: stopped; {said}\n"
 

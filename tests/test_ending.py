@@ -4,12 +4,14 @@ import errno
 import io
 import os
 import pickle
+import pty
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +44,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def started(*command, **options):
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    """A process of Python's that keeps what it prints as it does for a user, until it is much or the end."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": ""}
     return subprocess.Popen([sys.executable, *command], env=environment, text=True, **options)
 
 
@@ -146,9 +149,57 @@ def test_rendering_that_is_terminated_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_leaves_is_no_error_of_the_command(tmp_path):
+LOST = """
+import os, signal, sys, time
+from traunet.cli import main
+from traunet.workspace import Workspace
+
+def results(*_):
+    print("here", flush=True)
+    print("half a line", end="")
+    time.sleep(60)
+
+os.open(os.ttyname(0), os.O_RDWR)  # the terminal of the session that begins with this process
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+Workspace.results = results
+sys.exit(main(["tables", "--profile", "smoke"]))
+"""
+
+
+def test_a_lost_terminal_gives_its_code_whatever_waits_to_be_printed():
+    ours, terminal = pty.openpty()
+    with started("-c", LOST, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True) as lost:
+        os.close(terminal)
+        assert os.read(ours, 4) == b"here"
+        os.close(ours)
+    assert lost.returncode == 129
+
+
+DOCTOR = """
+import sys
+from traunet import cli, doctor
+doctor.examine = lambda _: iter(["much to tell", sys.argv[1]])
+sys.exit(cli.main(["doctor", "--profile", "smoke"]))
+"""
+BOOK = """
+import sys, time
+from pathlib import Path
+from traunet import cli
+from traunet.workflow import flow, status
+
+def make_book(*_):
+    with status.Status(Path()):
+        time.sleep(60)
+
+flow.make_book, status.at_work, status.EVERY[False] = make_book, lambda *_: ["train: epoch 1"], 0.05
+sys.exit(cli.main(["book", "--profile", "smoke"]))
+"""
+
+
+@pytest.mark.parametrize("command", [[DOCTOR, "fit"], [DOCTOR, "not fit"], [BOOK]])
+def test_a_reader_that_leaves_is_no_error_of_the_command(command):
     reading, writing = os.pipe()
-    with started("-m", "traunet", "doctor", "--profile", "smoke", stdout=writing, stderr=subprocess.PIPE) as told:
+    with started("-c", *command, stdout=writing, stderr=subprocess.PIPE) as told:
         os.close(reading)
         os.close(writing)
         assert told.stderr
@@ -156,15 +207,36 @@ def test_a_reader_that_leaves_is_no_error_of_the_command(tmp_path):
     assert told.returncode == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here that is always full")
+@pytest.mark.parametrize("options", [[], ["-u"]])
+def test_what_cannot_be_printed_is_told_as_that_and_not_as_a_fault_of_the_build_folder(options):
+    with Path("/dev/full").open("w") as full:
+        told = started(*options, "-c", DOCTOR, "not fit", stdout=full, stderr=subprocess.PIPE)
+    _, said = told.communicate()
+    assert said.startswith("traunet: what is printed cannot be written (No space left on device); make room")
+    assert said.count("\n") == 1
+    assert told.returncode == 2
+
+
+@pytest.mark.parametrize("error", [Terminated(signal.SIGTERM), KeyboardInterrupt()])
+def test_a_line_of_status_that_nobody_can_read_leaves_the_code_of_what_ended_the_workflow(tmp_path, error):
+    gone = Gone()
+    gone.isatty = lambda: True
+    status = Status(tmp_path, gone).__enter__()
+    status._shown = "train: epoch 1"
+    status.__exit__(type(error), error, None)  # and so passes it on
+
+
 def test_a_line_of_status_that_nobody_reads_ends_the_workflow(tmp_path, monkeypatch):
     monkeypatch.setitem(EVERY, False, 0.05)
     monkeypatch.setattr("traunet.workflow.status.at_work", lambda *_: ["train: epoch 1"])
     reading, writing = os.pipe()
     os.close(reading)
-    with suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1) as stream, terminable():
-        Status(tmp_path, stream).__enter__()
-        with pytest.raises(Terminated):
-            time.sleep(10)
+    stream = os.fdopen(writing, "w", buffering=1)
+    with pytest.raises(BrokenPipeError), terminable(), Status(tmp_path, stream):
+        time.sleep(10)
+    with suppress(BrokenPipeError):  # what waits in it
+        stream.close()
 
 
 def test_a_workflow_whose_reader_has_left_is_not_left_at_work(tmp_path):

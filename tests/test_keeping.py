@@ -121,22 +121,6 @@ def test_digests_do_not_hang_on_the_order_of_keys():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
 
 
-def test_a_new_folder_that_cannot_take_its_place_leaves_the_former_one_there(tmp_path, monkeypatch):
-    folder = found_or_made(tmp_path / "kept", "a", writing("a"))
-    rename = Path.rename
-
-    def refuse(path, target):
-        if path.parent.name.startswith(".kept.part-") and path.name == "kept":
-            raise OSError("no")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(OSError, match="no"):
-        found_or_made(folder, "b", writing("b"))
-    assert is_fresh(folder, "a")
-    assert (folder / "content").read_text() == "a"
-
-
 def test_a_key_that_is_no_text_is_no_fresh_folder(tmp_path):
     folder = found_or_made(tmp_path / "kept", "a", writing("a"))
     (folder / KEY).write_bytes(b"\xff\xfe")

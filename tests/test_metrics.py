@@ -1,6 +1,7 @@
 """The scores against scikit-learn, closed forms and simulated classifiers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -65,7 +66,10 @@ def test_answers_of_another_shape_are_refused():
         metrics.count(np.zeros((3, 8), dtype=bool), np.zeros((3, 7), dtype=bool))
 
 
-@pytest.mark.parametrize("values", [[0.2, 0.9], [0, 3], [1.0, np.nan], [-1, 1], ["yes", "no"]])
+@pytest.mark.parametrize(
+    "values",
+    [[0.2, 0.9], [0, 3], [1.0, np.nan], [-1, 1], ["yes", "no"], [True, None], [True, pd.NA], [{}, True]],
+)
 def test_probabilities_intensities_and_gaps_are_not_counted_as_yes(values):
     yes_and_no, others = np.array([True, False]), np.array(values)
     for pair in ((others, yes_and_no), (yes_and_no, others)):
@@ -75,13 +79,22 @@ def test_probabilities_intensities_and_gaps_are_not_counted_as_yes(values):
             metrics.count_by_group(*pair, np.zeros(2, dtype=int), 1)
 
 
-@pytest.mark.parametrize("kind", [int, float, np.uint8])
+@pytest.mark.parametrize("kind", [int, float, np.uint8, object])
 def test_ones_and_zeros_count_as_yes_and_no(rng, kind):
     actual, predicted = rng.random((2, 50)) < 0.4
     expected = metrics.count(actual, predicted)
     assert metrics.count(actual.astype(kind), predicted.astype(kind)) == expected
     alike = metrics.count_by_group(actual.astype(kind), predicted.astype(kind), np.zeros(50, dtype=int), 1)
     assert alike.sum() == expected
+
+
+def test_yes_and_no_of_a_table_that_was_joined_or_pivoted_count():
+    labelled = pd.DataFrame({"frame": [1, 2], "actual": [True, False]})
+    joined = labelled.merge(pd.DataFrame({"frame": [1, 2, 3], "said": True}), how="outer")[:2]
+    assert joined["actual"].dtype == object
+    for answers in (joined["said"], joined["said"].astype("boolean")):
+        counts = metrics.count(np.asarray(joined["actual"]), np.asarray(answers))
+        assert (counts.tp, counts.fp, counts.fn, counts.tn) == (1, 1, 0, 0)
 
 
 def test_pooled_and_fold_mean_agree_when_all_folds_are_alike(rng):

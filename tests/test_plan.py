@@ -41,6 +41,15 @@ def test_what_is_forced_is_told_with_our_reason_and_memory_and_time_on_a_cluster
     assert told(job("Forced execution"), cluster=True)[0].split("  ")[2:5] == ["1 GPU", "8 GB", "60 min"]
 
 
+@pytest.mark.parametrize("build", ["../disk,2/build", "../disk, 2; new: of us/build", "build"])
+def test_a_job_is_told_by_its_name_whatever_the_build_folder_is_called(build):
+    output, reason = f"{build}/smoke/done/results", "Input files updated by another job: "
+    follows = f"{reason}{build}/smoke/done/train-1, {build}/smoke/done/train-2"
+    assert told(job(follows, output=output))[0] == "results  2 cores  1 GPU  follows from: train-1 and 1 more"
+    missing = f"Missing output files: {output}"
+    assert told(job(missing, output=output), stale={"results": "edited"})[0] == "results  2 cores  1 GPU  edited"
+
+
 def test_jobs_of_one_rule_are_told_together_and_the_whole_is_no_job():
     jobs = job("x", "notebook", "b.ipynb"), job("x"), job("x", "notebook", "a.ipynb"), "rule all:\n    jobid: 0\n"
     *lines, count = told(*jobs)

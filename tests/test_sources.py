@@ -1,6 +1,9 @@
 """What is kept of the sources' hashes is what they hash to now."""
 
+import os
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +90,29 @@ def test_a_process_makes_nothing_of_code_that_was_edited_since_it_began(
     else:
         workspace.tree()
     assert len(made) == (not edited)
+
+
+FROM_THE_FIRST = """
+import sys
+from pathlib import Path
+from traunet import facs
+with Path(facs.__file__).open("a") as source:
+    source.write(sys.argv[1])
+from traunet.records.sources import code_hash, refuse_edited  # as a notebook does, cells later
+code_hash("traunet.facs")
+refuse_edited("traunet.facs")
+"""
+
+
+@pytest.mark.parametrize(("text", "refused"), [("NEW = 1\n", True), ("", False)])
+def test_what_was_edited_between_the_first_import_of_the_library_and_a_later_one_is_found_out(
+    library, text, refused
+):
+    environment = {**os.environ, "PYTHONPATH": str(library.parent)}
+    command = [sys.executable, "-c", FROM_THE_FIRST, text]
+    said = subprocess.run(command, env=environment, cwd=library.parent, capture_output=True, text=True).stderr
+    assert ("ValueError: traunet: its code was edited since this process began" in said) == refused
+    assert bool(said) == refused
 
 
 def test_a_network_is_not_trained_when_the_code_was_edited_since_it_was_named(library, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from traunet.config import FOLDS, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
-from traunet.machines.ending import Terminated, code_of, nobody_reads, say, speak_any_locale, terminable
-from traunet.machines.memory import keep_freed
+from traunet.machines.ending import Terminated, code_of, printing, say, tell, terminable
+from traunet.machines.memory import keep_freed, peak
 from traunet.options import count, number, of_a_workspace, place
 from traunet.workspace import PROJECT, Workspace
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from traunet.machines.machine import Machine
     from traunet.runs import Run
 
-BAD_INPUT, LEFT = 2, 141  # LEFT: as a shell says of what printed to nobody
+BAD_INPUT = 2
 GOES_ON = "the same command goes on from what is finished"
 
 
@@ -37,19 +36,23 @@ class Made:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what the user can mend is one line on standard error, and a 2."""
+    with printing():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     (given, unknown), started = parser().parse_known_args(arguments), time.perf_counter()
     if unknown:
         given.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of this command
-    speak_any_locale()
     try:
         with terminable(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             made = given.command(given)
             if made:
                 _finish(given, made, time.perf_counter() - started)
-            print(end="", flush=True)
+            tell(end="")
     except (ValueError, OSError, MemoryError) as error:
-        return LEFT if isinstance(error, BrokenPipeError) and nobody_reads() else _refuse(error, given)
+        return code_of(error) or _refuse(error, given)
     except RuntimeError as error:
         if not (concerns_writing(error) or concerns_memory(error)):  # torch tells so of a full disk or memory
             raise
@@ -57,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, SystemError, Terminated) as stop:
         if (code := code_of(stop)) is None:
             raise
-        nothing = given.command in (_bench, _pdf) or getattr(given, "out", None)
-        say(f"traunet: stopped; {'nothing was written' if nothing else GOES_ON}")
+        whole = given.command in (_predict, _bench, _pdf) or (given.command is _synth and given.out)
+        say(f"traunet: stopped; {'nothing was written' if whole else GOES_ON}")
         return code
     return 0
 
@@ -83,15 +86,7 @@ def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
         marks.write(given.done, _workspace(given), made.stage, made.paths)
     what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
     # The book's page on how to reproduce reads these two from the logs (book/_ext/records.py).
-    print(": ".join([*what, *filter(None, [made.note])]), f"({seconds:.0f} s, {_peak_memory():.1f} GB)")
-
-
-def _peak_memory() -> float:
-    """The most that this process or one that it started ever held, in GB."""
-    import resource
-
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return most / 1e9 if sys.platform == "darwin" else most * 1024 / 1e9  # bytes there, KiB elsewhere
+    tell(": ".join([*what, *filter(None, [made.note])]) + f" ({seconds:.0f} s, {peak():.1f} GB)")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -270,7 +265,7 @@ def _predict(given: argparse.Namespace) -> Made:
     net, align = load_network(run)
     found = predict_file(given.file, net.to(device), align, given.out, given.overlay, note=caveat(run))
     if caveat(run):
-        print(caveat(run))
+        tell(caveat(run))
     drawn = f", drawn in {os.path.relpath(given.overlay)}" if given.overlay else ""
     return Made([given.out], note=f"{found}{drawn}")
 
@@ -296,6 +291,6 @@ def _doctor(given: argparse.Namespace) -> None:
         given.profile = "paper" if Workspace.of("paper", given.disfa).disfa else "demo"
     line = ""
     for line in examine(_workspace(given)):
-        print(harmless(line))
+        tell(harmless(line))
     if line.startswith("not fit"):
         raise SystemExit(1)

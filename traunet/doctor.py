@@ -1,5 +1,6 @@
 """`traunet doctor`: what is here, what is missing, what is odd; it changes nothing."""
 
+import os
 import platform
 import re
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from traunet.config import FOLDS, VARIANTS
 from traunet.machines import cores
-from traunet.machines.advice import advice
+from traunet.machines.advice import advice, one_line
 from traunet.records.keeping import is_fresh
 from traunet.records.provenance import NOT_INSTALLED, file_sha256, versions
 from traunet.workspace import PROJECT, Workspace
@@ -21,18 +22,18 @@ FOLDERS = {"tree": "disfa"}  # where a stage lies, if not under its own name
 def examine(workspace: Workspace) -> Iterator[str]:
     """One line a finding; at the end, together, what is `missing:` and what is `odd:`, and whether it will do.
 
-    `missing` keeps the book from being made, `odd` needs a look. Nothing that is wrong with the data or the
-    weights raises. The last line begins with `fit` or `not fit`.
+    `missing` keeps the book from being made, `odd` needs a look. Nothing that is wrong with the packages, the data
+    or the weights raises. The last line begins with `fit` or `not fit`.
     """
     remarks: list[str] = []
     for part in (
-        _machine(workspace),
         _packages(PROJECT / "requirements.lock"),
+        _machine(workspace),
         _disfa(workspace),
         _weights(workspace),
         _stages(workspace),
     ):
-        for line in part:
+        for line in _as_far_as_it_loads(part):
             if line.startswith(REMARKS):
                 remarks.append(line)
             else:
@@ -41,6 +42,17 @@ def examine(workspace: Workspace) -> Iterator[str]:
     told = sorted(dict.fromkeys(remarks), key=lambda line: REMARKS.index(line.split()[0]))
     yield from told
     yield verdict(workspace, told)
+
+
+def _as_far_as_it_loads(part: Iterator[str]) -> Iterator[str]:
+    """The lines of a part; a package that it needs and that is not there, or cannot be loaded, is missing."""
+    try:
+        yield from part
+    except ImportError as error:
+        yield (
+            f"missing: {one_line(str(error))}; install the packages of requirements.lock anew: rm .venv/ready, "
+            "and the next make does it"
+        )
 
 
 def verdict(workspace: Workspace, remarks: Sequence[str]) -> str:
@@ -187,8 +199,9 @@ def _left(workspace: Workspace) -> Iterator[str]:
 
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files within; those that a command at work removes meanwhile are left out."""
+    within = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     size = 0
-    for file in path.rglob("*") if path.is_dir() else [path]:
+    for file in within if path.is_dir() else [path]:
         with suppress(FileNotFoundError):
             size += file.stat().st_size * file.is_file()
     return size

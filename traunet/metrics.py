@@ -10,6 +10,7 @@ mistakes, and they count. scikit-learn and torchmetrics give 0 in both cases.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -88,6 +89,8 @@ def _yes_or_no(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
     if values.dtype == bool:
         return values
+    if values.dtype == object and all(isinstance(value, Real | np.bool_) for value in values.flat):
+        values = values.astype(float)  # pandas gives such, of tables that were pivoted or joined
     if values.dtype.kind not in "iuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(
             "only yes and no are counted (booleans, or 1 and 0), and other values were given; give intensity >= "

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
 
 TOLD = (signal.SIGTERM, signal.SIGHUP)
 TIDYING = 10  # seconds in which another such signal does not disturb what the first one ended
@@ -23,6 +25,10 @@ class Terminated(SystemExit):
 
     def __reduce__(self) -> tuple[type, tuple[int]]:
         return Terminated, (self.number,)
+
+
+class PrintingError(ValueError):
+    """What a command prints cannot be written, as to a full disk."""
 
 
 @contextmanager
@@ -52,18 +58,48 @@ def terminable() -> Iterator[None]:
 
 
 def code_of(error: BaseException) -> int | None:
-    """The code that a shell would give to what was told to end: 130 for Ctrl-C. None of any other error."""
+    """The code that a shell would give to what was told to end: 130 for Ctrl-C, 141 if nobody reads. Else None."""
     # While numba compiles, it wraps what ends it.
     told = error.__cause__ if isinstance(error, SystemError) else error
     if isinstance(told, Terminated):
         return 128 + told.number
+    if isinstance(told, BrokenPipeError) and nobody_reads():
+        return 128 + signal.SIGPIPE
     return 128 + signal.SIGINT if isinstance(told, KeyboardInterrupt) else None
+
+
+def tell(text: str = "", end: str = "\n", stream: TextIO | None = None) -> None:
+    """Print what a command was asked for; BrokenPipeError if nobody reads, PrintingError if there is no room."""
+    try:
+        print(text, end=end, file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PrintingError(
+            f"what is printed cannot be written ({error.strerror}); make room where it goes, or send it elsewhere"
+        ) from error
 
 
 def say(text: str) -> None:
     """Print a line for the user beside what a command prints; nothing if the terminal is gone."""
-    with suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Print any letter, and drop in the end what cannot be written: Python would tell of it, by a code of 120."""
+    speak_any_locale()
+    try:
+        yield
+    finally:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except (OSError, ValueError):  # the latter if it was closed
+                _drop(stream)
 
 
 def nobody_reads() -> bool:
@@ -72,8 +108,14 @@ def nobody_reads() -> bool:
     asked.register(sys.stdout.fileno(), 0)
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
         return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop(sys.stdout)
     return True
+
+
+def _drop(stream: TextIO) -> None:
+    """Let what waits in a stream, and what is printed to it from now on, go nowhere."""
+    with suppress(ValueError), Path(os.devnull).open("w") as nowhere:  # one in memory has no number
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def speak_any_locale() -> None:

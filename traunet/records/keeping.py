@@ -135,6 +135,8 @@ def _alone(folder: Path) -> Iterator[Path]:
         os.scandir(place.parent).close()
         if place != folder:
             _refuse_foreign(folder, place)
+        for leftover in place.parent.glob(f".{glob.escape(place.name)}.part-*"):
+            _clear_away(leftover, place)
         yield place
 
 
@@ -160,15 +162,27 @@ def _make_with_key(new: Path, key: str, make: Callable[[Path], Any], sealed: boo
 
 
 def _replace(folder: Path, make: Callable[[Path], Any]) -> None:
-    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.part-*"):
-        shutil.rmtree(leftover, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
     try:
         make(scratch / folder.name)
         _flush(scratch / folder.name)
-        _exchange(folder, scratch)
+        if folder.exists():
+            folder.rename(_former(scratch, folder))
+        (scratch / folder.name).rename(folder)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _clear_away(scratch, folder)
+
+
+def _former(scratch: Path, folder: Path) -> Path:
+    return scratch / f"{folder.name}.former"
+
+
+def _clear_away(scratch: Path, folder: Path) -> None:
+    """Remove what was made aside, however far it came; a former folder whose place is empty goes back there."""
+    former = _former(scratch, folder)
+    if former.exists() and not folder.exists():
+        former.rename(folder)
+    shutil.rmtree(scratch, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
 
 
 def _flush(made: Path) -> None:
@@ -179,16 +193,3 @@ def _flush(made: Path) -> None:
     for path in filter(Path.is_file, made.iterdir() if made.is_dir() else [made]):
         with path.open("rb") as file:
             os.fsync(file.fileno())
-
-
-def _exchange(folder: Path, scratch: Path) -> None:
-    """Put the new folder in the former one's place, or leave the former one there."""
-    former = scratch / "old"
-    if folder.exists():
-        folder.rename(former)
-    try:
-        (scratch / folder.name).rename(folder)
-    except BaseException:
-        if former.exists():
-            former.rename(folder)
-        raise

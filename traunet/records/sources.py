@@ -13,6 +13,7 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import Any
 
+import traunet
 from traunet.records import provenance
 from traunet.records.keeping import digest, remembered
 from traunet.records.provenance import file_sha256
@@ -58,13 +59,21 @@ def told_once(question: Any, compute: Callable[[], Any]) -> Any:
 def library_text() -> str:
     """A hash of the whole library, docstrings and comments too."""
     folder = Path(provenance.__file__).parents[1]
-    files = sorted(folder.rglob("[!.]*.py"))  # hidden ones are an editor's
-    return _text(folder, tuple((file, (told := file.stat()).st_mtime_ns, told.st_size) for file in files))
+    return _text(folder, traunet.source_files(str(folder)))
 
 
 @cache
-def _text(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
-    return digest([[str(file.relative_to(folder)), file_sha256(file)] for file, *_ in files])
+def _text(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    return digest([[str(Path(file).relative_to(folder)), file_sha256(Path(file))] for file, *_ in files])
+
+
+def _text_at_first() -> str:
+    """The library's text when this process first imported anything of it; EDITED if a file was touched since.
+
+    What the text was then, nobody knows any more, and a module may have been loaded before or after.
+    """
+    text = library_text()
+    return text if traunet.source_files(traunet.__path__[0]) == traunet.FILES_AT_FIRST else EDITED
 
 
 @cache
@@ -82,5 +91,5 @@ def _kept(question: Any) -> Path:
 
 
 EDITED = "edited before anyone asked"
-_at_first = library_text()  # when this process began
+_at_first = _text_at_first()
 _first_told: dict[tuple[str, ...], str] = {}  # what it was told first of these modules, if they were as they began

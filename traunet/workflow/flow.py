@@ -24,7 +24,7 @@ from traunet.config import FOLDS, VARIANTS
 from traunet.given import from_home
 from traunet.machines import gpus
 from traunet.machines.cores import available
-from traunet.machines.ending import say, terminable
+from traunet.machines.ending import say, tell, terminable
 from traunet.machines.locking import locked
 from traunet.workflow import marks, plan, pods
 from traunet.workflow.status import Status
@@ -185,10 +185,10 @@ def _tell_plan(workspace: Workspace, command: list, lock: int, profile: Path, st
     try:
         _snakemake(workspace, command, lock, said.append)
     except FlowError:
-        print(*said, sep="\n")
+        tell("\n".join(said))
         raise
     reasons = {path.stem: why for path, why in stale.items()}
-    print(*plan.table(said, reasons, cluster=not is_local(profile)), sep="\n")
+    tell("\n".join(plan.table(said, reasons, cluster=not is_local(profile))))
 
 
 def _config(workspace: Workspace) -> list[str]:

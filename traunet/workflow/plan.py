@@ -59,7 +59,9 @@ def _jobs(lines: Iterable[str]) -> Iterator[Job]:
             said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in block)}
             resources = dict(item.split("=", 1) for item in said.get("resources", "").split(", ") if "=" in item)
             asks = {"threads": said.get("threads", "1"), **resources}
-            yield Job(rule, said.get("output", "").split(",")[0], asks, said.get("reason", ""))
+            output = said.get("output", "")  # of each job it is one file; its path may hold any sign
+            build = Path(output).parent.parent.parent
+            yield Job(rule, output, asks, said.get("reason", "").replace(f"{build}/", ""))
 
 
 def _asked(job: Job, cluster: bool) -> list[str]:

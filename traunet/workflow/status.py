@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from traunet.machines.ending import PrintingError, Terminated, tell
+
 FINISHED = re.compile(r"\(\d+ s(?:, [\d.]+ GB)?\)$")  # a job's last line ends with how long it took, and how much
 EVERY = {True: 1.0, False: 60.0}  # seconds between two looks: on a terminal, and in a log
 TAIL = 4096  # bytes of a log that are read
@@ -23,7 +25,7 @@ class Status:
     def __init__(self, logs: Path, stream: TextIO | None = None) -> None:
         self.logs, self.stream = logs, stream or sys.stdout
         self.started, self.terminal = time.time(), self.stream.isatty()
-        self._stop, self._lock, self._shown = threading.Event(), threading.Lock(), ""
+        self._stop, self._lock, self._shown, self._left = threading.Event(), threading.Lock(), "", False
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
@@ -35,22 +37,27 @@ class Status:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        with self._lock:
+        with self._lock, suppress(OSError, PrintingError):  # a terminal that is gone
             self._wipe()
+        if self._left and isinstance(error, Terminated):
+            raise BrokenPipeError from error
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the status."""
         with self._lock:
             self._wipe()
-            print(line, file=self.stream, flush=True)
+            tell(line, stream=self.stream)
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY[self.terminal]):
             try:
                 with self._lock:
                     self._show(" · ".join(at_work(self.logs, self.started)))
-            except BrokenPipeError:  # nobody reads any more what is said
+            except BrokenPipeError:  # nobody reads any more what is said; who waits for the jobs is to know
+                self._left = True
                 os.kill(os.getpid(), signal.SIGTERM)
+                return
+            except PrintingError:  # it meets that itself, with the next line that stays
                 return
 
     def _show(self, text: str) -> None:
@@ -59,14 +66,14 @@ class Status:
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
             self._wipe()
-            print(text[:width], end="", file=self.stream, flush=True)
+            tell(text[:width], end="", stream=self.stream)
         else:
-            print(f"  {text}", file=self.stream, flush=True)
+            tell(f"  {text}", stream=self.stream)
         self._shown = text
 
     def _wipe(self) -> None:
         if self.terminal and self._shown:
-            print("\r\x1b[2K", end="", file=self.stream, flush=True)
+            tell("\r\x1b[2K", end="", stream=self.stream)
         self._shown = ""
 
 
