@@ -10,6 +10,8 @@ from trees import write_tree
 from traunet.cli import main
 from traunet.data.store import AlignedStore
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* as DISFA's are;")  # a test's own pictures are smaller
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
