@@ -1,5 +1,6 @@
 """A new folder takes the former one's place, or the former one stays there, whenever it ends."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def test_what_cannot_go_back_to_its_place_now_does_so_the_next_time(tmp_path, mo
         found_or_made(folder, "b", writing("b"))
     monkeypatch.undo()
     found_or_made(folder, "a", lambda _: pytest.fail("was made again"))
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
+
+
+def test_a_former_folder_that_is_half_removed_never_goes_back(tmp_path, monkeypatch):
+    folder = found_or_made(tmp_path / "kept", "a", writing("a"))
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        found_or_made(folder, "b", writing("b"))
+    monkeypatch.undo()
+    assert is_fresh(folder, "b")
+    shutil.rmtree(folder)
+    made = []
+    found_or_made(folder, "a", lambda new: made.append(writing("a")(new)))
+    assert len(made) == 1
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["kept"]
 
 

@@ -255,3 +255,20 @@ def test_a_letter_that_the_locale_lacks_is_no_error():
     code = "from traunet.machines.ending import speak_any_locale; speak_any_locale(); print('a \\u2192 b')"
     told = subprocess.run([sys.executable, "-c", code], env=narrow, capture_output=True, text=True, check=True)
     assert told.stdout == "a ? b\n"
+
+
+def test_a_line_for_which_there_is_no_room_is_not_the_last_that_is_said(tmp_path):
+    code = (
+        "import os, resource\n"
+        "from traunet.machines.ending import say\n"
+        "say('first')\n"
+        "most = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (os.fstat(2).st_size, most[1]))\n"
+        "say('meanwhile')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, most)\n"
+        "say('last')\n"
+    )
+    with (tmp_path / "log").open("w") as log:
+        assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, stderr=log).returncode == 0
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("first", "last")

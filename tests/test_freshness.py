@@ -1,11 +1,13 @@
 """What a chapter rests on, told from its text; and that it notices when one of these has changed."""
 
+import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
-from projects import chapter, workspace, write_executed
+from projects import FinishedWorkspace, chapter, workspace, write_executed
 
 from traunet.book import chapters, freshness
 from traunet.book.chapters import ChapterError
@@ -176,3 +178,28 @@ def test_pages_that_are_stale_for_one_reason_are_named_together(tmp_path, notebo
         write_executed(done, each, environment="of before")
     with pytest.raises(ChapterError, match=r"01_data, notebooks/02_more are older .*packages.*; make book"):
         freshness.refuse_stale(done, [source, other])
+
+
+@pytest.mark.parametrize(
+    ("code", "seeds"),
+    [("ws.runs()", [0]), ("ws.every_run()", [0, 1, 2]), ("ws.results()", [0, 1, 2]), ("ws.profile", [])],
+)
+def test_a_chapter_rests_on_other_seeds_answers_only_if_it_reads_what_hangs_on_their_number(
+    keyed, notebook, monkeypatch, code, seeds
+):
+    """Else a book with more seeds would find it stale that Snakemake does not make anew."""
+    asked = []
+
+    def trained(_, again=0):
+        asked.append(again)
+        files = {"predictions.parquet": {"sha256": f"of seed {again}"}}
+        return [SimpleNamespace(name="run", provenance={"files": files})]
+
+    monkeypatch.setattr(FinishedWorkspace, "runs", trained)
+    three = dataclasses.replace(keyed, seeds=3)
+    three.__dict__["keys"] = keyed.keys
+    noted = freshness.record(three, notebook(code))
+    assert sorted(set(asked)) == seeds
+    assert noted["runs"] == len(seeds)
+    alike = freshness.record(keyed, notebook(code))["made_from"] == noted["made_from"]
+    assert alike == (len(seeds) < 2)

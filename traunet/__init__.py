@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 
 def source_files(folder: str) -> tuple[tuple[str, int, int], ...]:
-    """Place, time of change and size of each module in a folder, in milliseconds; hidden ones are an editor's."""
+    """Place, time of change and size of each module in a folder; hidden ones are an editor's."""
     found = []
     for place, _, names in os.walk(folder):
         for name in names:

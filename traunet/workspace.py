@@ -251,10 +251,6 @@ class Workspace:
 
         return self._made("results", key, TABLES, write, sealed=True)
 
-    def predictions_hash(self) -> str:
-        """A hash of what all networks answered: a run that is made anew under its name may answer otherwise."""
-        return digest([answers(trained) for trained in self.every_run()])
-
     def _made(
         self, name: str, key: str, code: Sequence[str], make: Callable[[Path], None], sealed: bool = False
     ) -> Path:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from traunet.book.chapters import ChapterError, code_cells, read, shown_hash, source_hash
 from traunet.book.contents import notebooks
 from traunet.config import canonical_json
-from traunet.keys import published_hash
+from traunet.keys import answers, published_hash
 from traunet.records import provenance  # its private parts too: a change of that file would prepare all data anew
 from traunet.records.keeping import digest, remembered
 from traunet.records.provenance import PACKAGE, file_sha256, versions
@@ -27,6 +27,8 @@ from traunet.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+    from traunet.runs import Run
 
 # The stage behind each of a workspace's methods that a notebook may call.
 STAGES = {
@@ -38,7 +40,7 @@ STAGES = {
     "trunk": "trunk",
     "run": "runs",
     "runs": "runs",
-    "every_run": "runs",
+    "every_run": "results",  # which hang on the number of seeds, as the runs do not
     "results": "results",
 }
 FREE = {"profile", "weights", "disfa"}  # settings, not files that a stage made
@@ -77,8 +79,8 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
     both = {source: _noted_and_now(workspace, source) for source in sources}
     _refuse(workspace, {source: changes(*both[source], KEYED) for source in sources})
     asking = {source: noted for source, (noted, _) in both.items() if "predictions" in noted}
-    answers = {"predictions": workspace.predictions_hash()} if asking else {}
-    _refuse(workspace, {source: changes(noted, answers, {"predictions"}) for source, noted in asking.items()})
+    now = {source: _predictions(answering(workspace, stages(workspace, source))) for source in asking}
+    _refuse(workspace, {source: changes(noted, now[source], {"predictions"}) for source, noted in asking.items()})
 
 
 def stale(workspace: Workspace, project: Path = PROJECT) -> dict[Path, str]:
@@ -165,16 +167,27 @@ def _made_from(workspace: Workspace, source: Path, project: Path) -> dict[str, s
 def record(workspace: Workspace, source: Path) -> dict[str, Any]:
     """What an executed notebook says of its making; the stages that it reads are found, or made, before."""
     asked = stages(workspace, source)
-    answering = bool({"runs", "results"} & set(asked))
-    answers = {"predictions": workspace.predictions_hash()} if answering else {}
+    trained = answering(workspace, asked)
     return {
         "settings": canonical_json(workspace.profile),
         "keys": workspace.keys,
-        "made_from": {**made_from(workspace, source), **answers},
-        "runs": sum(map(len, workspace.every_run())) if answering else 0,
+        "made_from": {**made_from(workspace, source), **_predictions(trained)},
+        "runs": sum(map(len, trained)),
         "dataset": workspace.dataset if asked else "",
         "versions": versions(),
     }
+
+
+def answering(workspace: Workspace, asked: Collection[str]) -> "list[list[Run]]":
+    """The networks that a chapter tells of by the stages that it reads: those of every seed if it reads results."""
+    if "results" in asked:
+        return workspace.every_run()
+    return [workspace.runs()] if "runs" in asked else []
+
+
+def _predictions(trained: "list[list[Run]]") -> dict[str, str]:
+    """A hash of what networks answered: a run that is made anew under its name may answer otherwise."""
+    return {"predictions": digest([answers(of_a_seed) for of_a_seed in trained])} if trained else {}
 
 
 def changes(

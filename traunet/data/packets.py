@@ -197,7 +197,7 @@ def _by_time(times: list[int | None], late: int = 0, labelled: int | None = None
 
     Where times go by even steps but for a few gaps, as those of an AVI file do, a gap is a frame that the recorder
     left out: players show the one before again. It keeps its number, or all labels behind it would be a frame off.
-    Gaps may be many where with them there are just about as many frames as labels.
+    Gaps may be many where with them there are no more frames than labels.
     """
     if not times or None in times or len(set(times)) < len(times):
         return []
@@ -206,7 +206,7 @@ def _by_time(times: list[int | None], late: int = 0, labelled: int | None = None
     step = int(steps.min(initial=1 << 62))
     even = (shown - shown.min() + late) // step + 1
     few = even.max() - len(times) <= max(FEW, GAPS * len(times))
-    full = labelled is not None and abs(int(even.max()) - labelled) <= FEW
+    full = labelled is not None and even.max() <= labelled + FEW
     return even.tolist() if len(steps) and not (steps % step).any() and (few or full) else _by_order(times)
 
 

@@ -1,5 +1,6 @@
 """How a command ends that is told to: by a scheduler, by Ctrl-C, by a terminal or a reader that has left."""
 
+import errno
 import io
 import os
 import select
@@ -84,8 +85,9 @@ def say(text: str) -> None:
     """Print a line for the user beside what a command prints; nothing if the terminal is gone."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        _drop(sys.stderr)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.EPIPE):  # else what is full may have room again for the next line
+            _drop(sys.stderr)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from traunet.machines.locking import alone
 from traunet.records.sealing import broken, seal
 
 KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
+GONE = ".gone"  # in a scratch folder: what is no longer needed
 MADE_ANEW = "made anew each time"  # in the place of such a key
 
 
@@ -180,8 +181,8 @@ def _former(scratch: Path, folder: Path) -> Path:
 def _clear_away(scratch: Path, folder: Path) -> None:
     """Remove what was made aside, however far it came; a former folder whose place is empty goes back there."""
     former = _former(scratch, folder)
-    if former.exists() and not folder.exists():
-        former.rename(folder)
+    if former.exists():
+        former.rename(scratch / GONE if folder.exists() else folder)  # what is half removed never goes back
     shutil.rmtree(scratch, ignore_errors=True)  # on NFS it stays while anyone has a file of it open
 
 
