@@ -79,8 +79,10 @@ def refuse_stale(workspace: Workspace, sources: Sequence[Path]) -> None:
     both = {source: _noted_and_now(workspace, source) for source in sources}
     _refuse(workspace, {source: changes(*both[source], KEYED) for source in sources})
     asking = {source: noted for source, (noted, _) in both.items() if "predictions" in noted}
-    now = {source: _predictions(answering(workspace, stages(workspace, source))) for source in asking}
-    _refuse(workspace, {source: changes(noted, now[source], {"predictions"}) for source, noted in asking.items()})
+    asked = {source: tuple(stages(workspace, source)) for source in asking}
+    now = {read: _predictions(answering(workspace, read)) for read in {*asked.values()}}
+    told = {source: changes(noted, now[asked[source]], {"predictions"}) for source, noted in asking.items()}
+    _refuse(workspace, told)
 
 
 def stale(workspace: Workspace, project: Path = PROJECT) -> dict[Path, str]:
@@ -179,7 +181,7 @@ def record(workspace: Workspace, source: Path) -> dict[str, Any]:
 
 
 def answering(workspace: Workspace, asked: Collection[str]) -> "list[list[Run]]":
-    """The networks that a chapter tells of by the stages that it reads: those of every seed if it reads results."""
+    """The networks that a chapter tells of by the stages that it reads: of every seed if it reads results."""
     if "results" in asked:
         return workspace.every_run()
     return [workspace.runs()] if "runs" in asked else []
