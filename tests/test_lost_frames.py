@@ -132,7 +132,8 @@ def test_where_neither_number_is_that_of_the_labels_it_is_said(tmp_path, images,
 def test_a_file_that_tells_its_times_may_lack_many_frames(tmp_path, images, every):
     """As one of a variable rate does, from which what repeats was dropped."""
     there = [number for number in range(1, FRAMES + 1) if number % every != 2]
-    video = trees.write_timed_video(tmp_path / "v.mp4", {number: images[number - 1] for number in there})
+    shown, options = [images[number - 1] for number in there], {"bf": "0", "g": "6"}
+    video = trees.write_video(tmp_path / "v.mp4", shown, codec="libx264", options=options, numbers=there)
     for labelled in (FRAMES, FRAMES + 6):  # the latter of a film that is cut short besides
         assert pictures(*divide(video, 5, labelled)) == {number: number for number in there}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -70,32 +71,23 @@ def draw(frame: int, points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def write_video(
-    path: Path, images: Iterable[np.ndarray], fps: int = 20, codec: str = "mjpeg", options: dict | None = None
+    path: Path,
+    images: Iterable[np.ndarray],
+    fps: int = 20,
+    codec: str = "mjpeg",
+    options: dict | None = None,
+    numbers: Iterable[int] | None = None,
 ) -> Path:
-    """Write RGB images as a real video file."""
+    """Write RGB images as a real video file; `numbers` are their frames', from 1, where others lack."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options={"qmin": "2", "qmax": "2", **(options or {})})
         assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = "yuvj444p" if codec == "mjpeg" else "yuv420p"
-        for image in images:
+        for image, number in zip(images, numbers or count(1), strict=False):
             if not stream.codec_context.is_open:
                 stream.height, stream.width = image.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
-def write_timed_video(path: Path, images: dict[int, np.ndarray], fps: int = 20) -> Path:
-    """Write RGB images by their frames' numbers (from 1) as a video of which the other frames are lacking."""
-    step = Fraction(1, fps)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"bf": "0", "g": "6"})
-        stream.time_base = stream.codec_context.time_base = step
-        stream.height, stream.width = next(iter(images.values())).shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for number, image in images.items():
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = number - 1, step
+            frame.pts, frame.time_base = number - 1, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path

@@ -13,9 +13,10 @@ def source_files(folder: str) -> tuple[tuple[str, int, int], ...]:
     for place, _, names in os.walk(folder):
         for name in names:
             if name.endswith(".py") and not name.startswith("."):
+                path = Path(place, name)
                 with suppress(OSError):  # it has just vanished
-                    told = Path(place, name).stat()
-                    found.append((str(Path(place, name)), told.st_mtime_ns, told.st_size))
+                    told = path.stat()
+                    found.append((str(path), told.st_mtime_ns, told.st_size))
     return tuple(sorted(found))
 
 

@@ -20,9 +20,9 @@ from traunet.data.disfa import BAD_FRAMES, marked_bad
 from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
-    SYNTHETIC_MARK,
     find_folders,
     find_videos,
+    is_rendered,
     labelled_subjects,
     refuse_strangers,
 )
@@ -48,7 +48,7 @@ def examine_tree(
         yield f"missing: {advice(error, root, reading=True)}"
         return
     subjects = _examined(root, folders, names, workers or cores.available(), progress)
-    synthetic = (root / SYNTHETIC_MARK).is_file()
+    synthetic = is_rendered(root)
     kind = "synthetic DISFA" if synthetic else "DISFA"
     yield f"DISFA: {kind} with {len(names)} subjects at {one_line(str(root))}"
     yield from subject_lines(subjects)

@@ -20,11 +20,11 @@ from traunet.data.annotations import read_labels, read_landmarks
 from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
-    SYNTHETIC_MARK,
     Folders,
     find,
     find_folders,
     find_videos,
+    is_rendered,
     labelled_subjects,
 )
 from traunet.data.original import USABLE, VIDEO
@@ -79,7 +79,7 @@ class Tree:
 
     @property
     def synthetic(self) -> bool:
-        return (self.root / SYNTHETIC_MARK).is_file()
+        return is_rendered(self.root)
 
     @property
     def dataset(self) -> str:
@@ -144,7 +144,7 @@ def read_tree(root: Path, subjects: Sequence[str] | None = None, first_pixel: in
 
 def first_pixel_of(root: Path) -> int:
     """From what the coordinates of a tree's landmarks count pixels."""
-    return 1 if (root / SYNTHETIC_MARK).is_file() else FIRST_PIXEL
+    return 1 if is_rendered(root) else FIRST_PIXEL
 
 
 def _chosen(root: Path, folders: Folders, videos: Iterable[str], subjects: Sequence[str] | None) -> list[str]:

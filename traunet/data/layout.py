@@ -53,6 +53,11 @@ def find_folders(root: Path) -> Folders:
     return Folders(*(folder for folder in found.values() if folder is not None))
 
 
+def is_rendered(root: Path) -> bool:
+    """Whether traunet.synth rendered a tree."""
+    return (root / SYNTHETIC_MARK).is_file()
+
+
 def _where(root: Path, missing: list[str]) -> str:
     """What to do about folders that are not there."""
     children = sorted(root.iterdir())
