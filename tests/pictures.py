@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from traunet.config import AlignConfig, ModelConfig, Profile, TrainConfig, TrunkConfig
-from traunet.data.folds import SUBJECTS
+from traunet.data.original import SUBJECTS
 from traunet.facs import AUS, DISFA_AUS
 
 SIZE = 64

@@ -14,8 +14,8 @@ from traunet.checkup.subject import Examined, examine_subject
 from traunet.checkup.tree import unlike_disfa
 from traunet.config import AlignConfig
 from traunet.data.disfa import read_tree
-from traunet.data.folds import SUBJECTS
 from traunet.data.layout import find_folders
+from traunet.data.original import SUBJECTS
 from traunet.data.preparing import prepare
 from traunet.facs import AUS, DISFA_AUS
 from traunet.scoring import published

@@ -9,7 +9,7 @@ import trees
 
 from traunet.data import disfa
 from traunet.data.disfa import BAD_FRAMES, read_tree, warn_of_other_pictures
-from traunet.data.folds import SUBJECTS
+from traunet.data.original import SUBJECTS
 from traunet.data.video import count_frames
 from traunet.facs import DISFA_AUS
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from trees import write_tree
 
 from traunet.config import PAPER, SMOKE, VARIANTS
 from traunet.machines.locking import alone
 from traunet.model.senet import SENet
-from traunet.model.weights import VGGFACE2_BGR, WeightsError
+from traunet.model.weights import VGGFACE2_BGR, Normalisation, WeightsError, save_trunk
 from traunet.records.sealing import SEAL, seal
 from traunet.workflow import flow, marks
 from traunet.workflow.flow import FlowError
@@ -101,14 +102,26 @@ def test_the_workflow_would_train_every_variant_and_end_with_the_site(tmp_path):
     assert not (tmp_path / "build" / "smoke" / "done").exists()
 
 
-def planned(tmp_path, build):
+def planned(tmp_path, build, profile="smoke", *given):
     """What `make book` would make, and why, with the build folder of this name."""
-    command = [sys.executable, "-m", "traunet", "book", "--profile", "smoke", "--dry-run", "--cores", "1"]
+    command = [sys.executable, "-m", "traunet", "book", "--profile", profile, *given, "--dry-run", "--cores", "1"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TRAUNET_BUILD": str(build)}
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = (re.fullmatch(r"(\S+) +\d+ cores?  +(.+)", line) for line in done.stdout.splitlines())
     return {job[1]: job[2] for job in jobs if job}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "paper"])
+def test_a_laboratory_plans_the_book_with_its_own_tree_and_weights(tmp_path, profile):
+    tree, weights = tmp_path / "disfa", tmp_path / "senet50_ft_dims_2048.pth"
+    write_tree(tree, subjects=("SN001",), frames=3)
+    with torch.device("meta"):
+        released = SENet({"smoke": SMOKE, "paper": PAPER}[profile].model).state_dict()
+    save_trunk(weights, {name: torch.zeros(value.shape) for name, value in released.items()}, Normalisation())
+    made = planned(tmp_path, tmp_path / "build", profile, "--disfa", tree, "--weights", weights)
+    assert "tree" not in made  # it is given
+    assert {"store", "trunk", "results", "site"} <= {*made}
 
 
 def test_a_stale_mark_in_a_build_folder_behind_a_link_is_made_again(tmp_path):

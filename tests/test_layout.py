@@ -9,8 +9,8 @@ import trees
 
 from traunet.config import SMOKE
 from traunet.data.disfa import read_tree
-from traunet.data.folds import SUBJECTS
 from traunet.data.layout import files_read, find_folders, refuse_strangers
+from traunet.data.original import SUBJECTS
 from traunet.keys import stage_keys
 from traunet.workspace import Workspace
 

@@ -9,8 +9,8 @@ import scipy.io
 import trees
 
 from traunet.data.disfa import BAD_FRAMES, marked_bad, read_tree
-from traunet.data.folds import SUBJECTS
 from traunet.data.layout import frame_of
+from traunet.data.original import SUBJECTS
 
 FULL_LENGTH = {subject: 4845 - (subject == "SN010") for subject in SUBJECTS}
 STRAYS = (

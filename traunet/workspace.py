@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from traunet import given
 from traunet.config import FOLDS, PROFILES, VARIANTS, Profile, TrunkConfig, named
 from traunet.data.layout import find_folders, refuse_strangers
+from traunet.data.original import SUBJECTS
 from traunet.keys import PREPARING, PRETRAINING, TABLES, WRITING_TREES, answers, stage_keys, tables_code
 from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
@@ -130,8 +131,6 @@ class Workspace:
             )
         self.check_weights_file()
         if self.disfa is not None:
-            from traunet.data.folds import SUBJECTS
-
             refuse_strangers(find_folders(self.disfa), SUBJECTS)
 
     def check_weights_file(self) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from traunet.checkup.subject import Examined
-from traunet.data.folds import SUBJECTS, TEST_SUBJECTS
+from traunet.data.folds import TEST_SUBJECTS
+from traunet.data.original import SUBJECTS
 from traunet.facs import AUS, DISFA_AUS, MAX_INTENSITY
 from traunet.scoring import published
 

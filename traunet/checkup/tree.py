@@ -17,7 +17,6 @@ from traunet.checkup.subject import Examined, examine_subject
 from traunet.data import original
 from traunet.data.annotations import NO_LANDMARKS, TOLERATED_FILES
 from traunet.data.disfa import BAD_FRAMES, marked_bad
-from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
     find_folders,
@@ -26,6 +25,7 @@ from traunet.data.layout import (
     labelled_subjects,
     refuse_strangers,
 )
+from traunet.data.original import SUBJECTS
 from traunet.machines import cores
 from traunet.machines.advice import advice, one_line
 

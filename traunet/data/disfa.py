@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from traunet.data.annotations import read_labels, read_landmarks
-from traunet.data.folds import SUBJECTS
 from traunet.data.layout import (
     BAD_FRAMES_FILE,
     Folders,
@@ -27,7 +26,7 @@ from traunet.data.layout import (
     is_rendered,
     labelled_subjects,
 )
-from traunet.data.original import USABLE, VIDEO
+from traunet.data.original import SUBJECTS, USABLE, VIDEO
 from traunet.data.video import Count, count_frames, frame_rate, frame_shape
 
 # The data set's own log of frames whose landmarks are wrong: frames count from 1, both ends belong to the range.

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from traunet.data.original import SUBJECTS
 from traunet.facs import AUS, MAX_INTENSITY
 
 # Decision: "Following the settings of [11], I used a 3-fold cross-validation scheme" names no folds; these three
@@ -17,7 +18,6 @@ _PARTS = {
     3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
 TEST_SUBJECTS = {fold: tuple(f"SN{number:03d}" for number in part) for fold, part in _PARTS.items()}
-SUBJECTS = tuple(sorted(subject for part in TEST_SUBJECTS.values() for subject in part))
 
 
 @dataclass(frozen=True)
