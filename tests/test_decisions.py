@@ -1,12 +1,10 @@
 """The page of decisions: made from the code, complete, and fair to the readings that were not taken."""
 
-import dataclasses
 import re
 
 import pytest
 from extensions import extension
 
-from traunet import config
 from traunet.workspace import PROJECT
 
 decisions, library = extension("decisions"), extension("library")
@@ -33,11 +31,6 @@ def test_a_module_that_decides_and_is_not_named_would_be_noticed():
 @pytest.mark.parametrize("title", [title for title in NAMED if title not in BESIDE])
 def test_where_the_paper_is_open_the_other_readings_are_named(title):
     assert [decision.where for decision in of(title) if not decision.others] == []
-
-
-def test_the_settings_of_training_that_are_called_ours_are_settings_of_training():
-    named = config.OURS_IN_TRAINING
-    assert set(named) < {field.name for field in dataclasses.fields(config.TrainConfig)}
 
 
 def test_every_decision_leads_to_an_entry_of_the_library():

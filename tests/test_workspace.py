@@ -161,14 +161,15 @@ def test_no_seed_at_all_is_refused(tmp_path):
         Workspace.of("smoke", root=tmp_path, seeds=0)
 
 
-def test_only_the_papers_profile_on_disfa_upon_vggface2_is_the_papers_experiment(tmp_path, disfa, monkeypatch):
+def test_only_the_papers_settings_on_disfa_upon_vggface2_are_the_papers_experiment(tmp_path, disfa, monkeypatch):
     monkeypatch.setattr("traunet.data.disfa.USABLE", 54)
     weights, own = tmp_path / "senet50_ft_weight.pth", tmp_path / "trunk.pt"
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, weights)
     save_trunk(own, {"conv1.weight": torch.zeros(64, 3, 7, 7)}, Normalisation())
-    small = dataclasses.replace(PAPER, align=AlignConfig(size=32))
     whole = write_tree(tmp_path / "whole", subjects=folds.SUBJECTS, frames=2)
-    assert Workspace(small, tmp_path / "a", whole, weights).is_the_papers
-    assert not Workspace(small, tmp_path / "a", whole, own).is_the_papers
-    assert not Workspace(small, tmp_path / "b", disfa, weights).is_the_papers
+    assert Workspace(PAPER, tmp_path / "a", whole, weights).is_the_papers
+    assert not Workspace(PAPER, tmp_path / "a", whole, own).is_the_papers
+    assert not Workspace(PAPER, tmp_path / "b", disfa, weights).is_the_papers
     assert not Workspace(SMOKE, tmp_path / "c", whole).is_the_papers
+    trial = dataclasses.replace(PAPER, train=dataclasses.replace(PAPER.train, threshold=2))
+    assert not Workspace(trial, tmp_path / "a", whole, weights).is_the_papers

@@ -11,6 +11,7 @@ the text of this file does not, so that a constant beside the classes makes noth
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from traunet.facs import DISFA_AUS
 
@@ -145,10 +146,6 @@ class TrainConfig:
     seed: int = 0
 
 
-# Of these the paper gives no value; those of profile `paper` are ours.
-OURS_IN_TRAINING = ("final_learning_rate", "flip_probability", "first_evaluation", "max_epochs", "seed")
-
-
 @dataclass(frozen=True)
 class TrunkConfig:
     """The small trunk, trained as VGGFace2 trained the paper's: on whose face it is."""
@@ -172,6 +169,14 @@ class Profile:
     train: TrainConfig = field(default_factory=TrainConfig)
     trunk: TrunkConfig | None = None  # None: the trunk's weights come from a file
     departures: tuple[tuple[str, str], ...] = ()  # (what differs from the paper, why)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by its part and name, as `train.threshold`; those of the trunk where one is trained."""
+        parts = {name: getattr(self, name) for name in ("synth", "align", "model", "train", "trunk")}
+        return {
+            f"{name}.{key}": value for name, part in parts.items() if part for key, value in vars(part).items()
+        }
 
     @property
     def heads(self) -> SynthConfig:

@@ -27,6 +27,7 @@ from traunet.keys import PREPARING, PRETRAINING, TABLES, WRITING_TREES, answers,
 from traunet.model.releases import FILES
 from traunet.records.keeping import digest, found_or_made, removed
 from traunet.records.sources import refuse_edited
+from traunet.scoring import published
 
 if TYPE_CHECKING:
     from traunet.data.store import AlignedStore
@@ -108,7 +109,13 @@ class Workspace:
     @property
     def is_the_papers(self) -> bool:
         """Whether this is the paper's experiment: its settings, on its data set, upon a release for VGGFace2."""
-        return self.profile.name == "paper" and self.dataset == REAL and self._has_the_papers_trunk
+        return self._has_the_papers_settings and self.dataset == REAL and self._has_the_papers_trunk
+
+    @property
+    def _has_the_papers_settings(self) -> bool:
+        """Held against the record of them, as the profile `paper` may have been changed for a trial."""
+        recorded = published.settings()["value"].to_dict()
+        return {name: str(value) for name, value in self.profile.settings.items() if name in recorded} == recorded
 
     @property
     def _has_the_papers_trunk(self) -> bool:

@@ -22,7 +22,7 @@ def read(name: str, folder: Path = FOLDER) -> "pd.DataFrame":
         raise FileNotFoundError(
             f"{path} is missing: it is part of the repository; work in a checkout, 'pip install -e .'"
         )
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype={"value": str})
 
 
 def table1() -> "pd.DataFrame":
@@ -38,6 +38,14 @@ def table2() -> "pd.DataFrame":
 def tolerances() -> "pd.DataFrame":
     """By how many points a score may differ from the printed one, by metric and score, each with its reason."""
     return read("tolerances")
+
+
+def settings() -> "pd.DataFrame":
+    """The paper's experiment as it is read here, whatever `config` says by now: one row a setting (the index).
+
+    Columns: value, as text, and words, the paper's own; none where the paper gives no value, and it is ours.
+    """
+    return read("settings").set_index("setting")
 
 
 def claims() -> "pd.DataFrame":
