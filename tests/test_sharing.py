@@ -173,6 +173,7 @@ def test_a_batch_that_cannot_be_divided_evenly_is_refused():
 def test_more_devices_than_there_are_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("traunet.machines.machine.unused_gpu", lambda: "")
     with pytest.raises(ValueError, match="4 devices were asked for, but torch finds 2"):
         Machine(device="cuda", devices=4).check_sharing(8)
 
