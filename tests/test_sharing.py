@@ -211,14 +211,22 @@ class Noted(pl.LightningModule):
 
 
 def test_processes_that_share_batches_end_with_the_one_that_is_terminated(tmp_path):
+    failed = threading.Event()  # else the signal would come later, and end the tests
+
     def terminate() -> None:
         while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.1)
+            if failed.wait(0.1):
+                return
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=terminate, daemon=True).start()
-    with pytest.raises(Terminated), terminable():
-        turn(Noted(tmp_path), DataLoader(TensorDataset(torch.zeros(4000, 2)), 4), 1, TWO)
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    try:
+        with pytest.raises(Terminated), terminable():
+            turn(Noted(tmp_path), DataLoader(TensorDataset(torch.zeros(4000, 2)), 4), 1, TWO)
+    finally:
+        failed.set()
+        thread.join()
     children = multiprocessing.active_children()
     for child in children:
         child.join(30)
