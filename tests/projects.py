@@ -142,7 +142,8 @@ def call(checkout: Path, *command: str | Path, **environment: str) -> subprocess
 
 def clean_environment(checkout: Path) -> dict[str, str]:
     path = os.pathsep.join([str(checkout / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
-    return {"PATH": path, "HOME": str(checkout), "PYTHONPATH": str(checkout), "LANG": "C.UTF-8"}
+    here, unseen = str(checkout), {"CUDA_VISIBLE_DEVICES": ""}  # the stand-ins need no GPU, and wait for none
+    return {"PATH": path, "HOME": here, "PYTHONPATH": here, "LANG": "C.UTF-8", **unseen}
 
 
 def calls(checkout: Path) -> list[str]:
@@ -155,7 +156,7 @@ def calls(checkout: Path) -> list[str]:
     return sorted(set(names[before:]) - {"book"})
 
 
-def wait_for(checkout: Path, *jobs: str, seconds: float = 120) -> None:
+def wait_for(checkout: Path, *jobs: str, seconds: float = 300) -> None:
     """Wait until jobs have begun; other ones that began meanwhile are forgotten."""
     missing, deadline = set(jobs), time.monotonic() + seconds
     while missing := missing - set(calls(checkout)):

@@ -33,8 +33,8 @@ START = """#!/bin/bash
 {{
     if env -i PATH={bin}:/usr/bin:/bin HOME={root} SLURM_JOB_ID=$1 CUDA_VISIBLE_DEVICES=3 /bin/sh {root}/$1.job
     then echo COMPLETED > {root}/$1.state; else
-        echo FAILED > {root}/$1.state
         echo "slurmstepd-here: error: Detected 1 oom-kill event(s)"
+        echo FAILED > {root}/$1.state  # last: who sees it reads the log
     fi
 }} > "$(cat {root}/$1.log)" 2>&1 < /dev/null &
 """

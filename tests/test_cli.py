@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* as DISFA's are;")  # a test's
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("TRAUNET_BUILD", str(tmp_path / "build"))
     monkeypatch.delenv("TRAUNET_DISFA", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # no GPU that a driver lists and torch cannot use
 
 
 def refused(capsys, *arguments) -> str:

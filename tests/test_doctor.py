@@ -31,6 +31,12 @@ from traunet.runstore import run_inputs, run_name
 from traunet.workspace import PROJECT, Workspace
 
 
+@pytest.fixture(autouse=True)
+def _no_gpu_that_torch_cannot_use(monkeypatch):
+    """A driver may list one; that is a remark of its own."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return trees.write_tree(tmp_path / "DISFA", subjects=("SN001", "SN031"))

@@ -30,9 +30,11 @@ for one in (signal.SIGTERM, signal.SIGHUP):  # tests may run under nohup
 with terminable():
     try:
         print("here", flush=True)
-        time.sleep(60)
+        while True:
+            time.sleep(0.1)
     finally:
-        time.sleep(1)
+        print("tidying", flush=True)
+        sys.stdin.read()
         print("tidied up", flush=True)
 """
 
@@ -51,36 +53,34 @@ def started(*command, **options):
 
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_what_is_told_to_end_tidies_up_once_however_often_it_is_told(told, code):
-    with started("-c", SLOW, stdout=subprocess.PIPE) as slow:
+    with started("-c", SLOW, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as slow:
         assert slow.stdout
-        assert slow.stdout.readline() == "here\n"
-        for _ in range(3):
+        for said in ("here\n", "tidying\n"):
+            assert slow.stdout.readline() == said
             slow.send_signal(told)
-            time.sleep(0.2)
-        assert slow.stdout.read() == "tidied up\n"
+        assert slow.communicate()[0] == "tidied up\n"  # its input ends, and so does its tidying
     assert slow.returncode == code
 
 
 def test_under_nohup_a_lost_terminal_ends_nothing():
-    with started("-c", SLOW, str(int(signal.SIGHUP)), stdout=subprocess.PIPE) as slow:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started("-c", SLOW, str(int(signal.SIGHUP)), **pipes) as slow:
         assert slow.stdout
         assert slow.stdout.readline() == "here\n"
         slow.send_signal(signal.SIGHUP)
-        time.sleep(0.2)
-        assert slow.poll() is None
         slow.send_signal(signal.SIGTERM)
-        assert slow.stdout.read() == "tidied up\n"
-    assert slow.returncode == 143
+        assert slow.communicate()[0] == "tidying\ntidied up\n"
+    assert slow.returncode == 143  # of the two, had it heard both, the first would give the code
 
 
 def test_a_signal_that_was_lost_can_be_repeated(monkeypatch):
-    monkeypatch.setattr(ending, "TIDYING", 0.1)
     tell = partial(os.kill, os.getpid(), signal.SIGTERM)
     with terminable():
         with suppress(Terminated):  # as in a __del__, whose errors Python drops
             tell()
+        monkeypatch.setattr(ending, "TIDYING", 1e9)
         tell()  # too soon: something may still be tidied up
-        time.sleep(0.2)
+        monkeypatch.setattr(ending, "TIDYING", -1)
         with pytest.raises(Terminated):
             tell()
 
@@ -155,8 +155,8 @@ from traunet.cli import main
 from traunet.workspace import Workspace
 
 def results(*_):
-    print("here", flush=True)
     print("half a line", end="")
+    os.write(1, b"here")  # past what waits
     time.sleep(60)
 
 os.open(os.ttyname(0), os.O_RDWR)  # the terminal of the session that begins with this process
@@ -199,8 +199,8 @@ sys.exit(cli.main(["book", "--profile", "smoke"]))
 @pytest.mark.parametrize("command", [[DOCTOR, "fit"], [DOCTOR, "not fit"], [BOOK]])
 def test_a_reader_that_leaves_is_no_error_of_the_command(command):
     reading, writing = os.pipe()
+    os.close(reading)
     with started("-c", *command, stdout=writing, stderr=subprocess.PIPE) as told:
-        os.close(reading)
         os.close(writing)
         assert told.stderr
         assert told.stderr.read() == ""

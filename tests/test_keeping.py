@@ -4,7 +4,9 @@ import errno
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -137,7 +139,19 @@ def test_what_is_there_is_not_made_again_and_what_fails_leaves_nothing_under_the
     assert calls == ["a"]
 
 
-def test_two_who_ask_at_once_make_it_once(tmp_path):
+def at_once(*asking: Callable[[], Path]) -> list[Path]:
+    """What all get who ask in the same moment."""
+    ready = threading.Barrier(len(asking), timeout=300)
+
+    def ask(one: Callable[[], Path]) -> Path:
+        ready.wait()
+        return one()
+
+    with ThreadPoolExecutor(len(asking)) as pool:
+        return list(pool.map(ask, asking))
+
+
+def test_those_who_ask_at_once_make_it_once(tmp_path):
     made = []
 
     def make(folder: Path) -> None:
@@ -146,11 +160,7 @@ def test_two_who_ask_at_once_make_it_once(tmp_path):
         time.sleep(0.2)
         (folder / "whole").touch()
 
-    threads = [threading.Thread(target=made_once, args=(tmp_path / "run", make)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[partial(made_once, tmp_path / "run", make)] * 3)
     assert len(made) == 1
     assert (tmp_path / "run" / "whole").exists()
 
@@ -252,9 +262,8 @@ def test_two_links_to_one_place_wait_for_each_other(tmp_path):
 
     for link in links:
         link.symlink_to(tmp_path / "there")
-    with ThreadPoolExecutor(2) as pool:
-        for made in [pool.submit(found_or_made, link, "key", make) for link in links]:
-            assert (made.result() / "content").read_text() == "whole"
+    for made in at_once(*(partial(found_or_made, link, "key", make) for link in links)):
+        assert (made / "content").read_text() == "whole"
 
 
 def test_a_link_to_a_place_that_cannot_be_put_aside_is_refused_at_once(tmp_path, monkeypatch):

@@ -61,7 +61,9 @@ def test_another_error_of_the_disk_passes(tmp_path, monkeypatch, lock, number):
 def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended(tmp_path):
     lock = locked(tmp_path / "lock")
     assert lock is not None
-    with flow._stoppable([sys.executable, "-c", "input()"], dict(os.environ), lock) as process:
+    with flow._stoppable(
+        [sys.executable, "-c", "import signal; signal.pause()"], dict(os.environ), lock
+    ) as process:
         os.close(lock)  # as the system does when the command is killed
         assert locked(tmp_path / "lock") is None
         process.kill()
@@ -71,32 +73,46 @@ def test_a_book_whose_command_was_killed_is_barred_until_its_snakemake_has_ended
         os.close(after)
 
 
-IMPATIENT = """
+IMPATIENT = '''
 import os, signal, sys
 from pathlib import Path
 from traunet.workflow import flow
 from traunet.machines.locking import locked
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-slow = "import time; print('here', flush=True)\\ntry: time.sleep(60)\\nexcept KeyboardInterrupt: time.sleep(2)"
-lock = locked(Path(sys.argv[1]))
+slow = """
+import sys, time
+from pathlib import Path
 try:
-    with flow._stoppable([sys.executable, "-c", slow], dict(os.environ), lock) as process:
+    print("here", flush=True)
+    while True:
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    Path(sys.argv[1], "tidying").touch()
+    sys.stdin.read()
+"""
+lock = locked(Path(sys.argv[1], "lock"))
+try:
+    with flow._stoppable([sys.executable, "-c", slow, sys.argv[1]], dict(os.environ), lock) as process:
         print(process.stdout.readline().strip(), flush=True)
         process.wait()
 except KeyboardInterrupt:
     print("ended" if process.poll() is not None else "left alone", flush=True)
-"""
+'''
 
 
 def test_a_second_ctrl_c_leaves_nothing_at_work(tmp_path):
-    command = [sys.executable, "-c", IMPATIENT, str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as book:
+    command = [sys.executable, "-c", IMPATIENT, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as book:
         assert book.stdout
         assert book.stdout.readline().strip() == "here"
-        for _ in range(3):
-            book.send_signal(signal.SIGINT)
-            time.sleep(0.4)
-        assert book.stdout.read().strip() == "ended"
+        book.send_signal(signal.SIGINT)
+        while not (tmp_path / "tidying").exists():
+            assert book.poll() is None
+            time.sleep(0.05)
+        book.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):  # what it started still tidies up
+            book.wait(1)
+        assert book.communicate()[0].strip() == "ended"
 
 
 def test_a_lock_bars_nobody_of_the_group_for_good(tmp_path):

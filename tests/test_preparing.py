@@ -83,7 +83,7 @@ def names(folder: Path) -> list[str]:
 def kill(root: Path, out: Path, pictures: int) -> None:
     """Let another process prepare, and be killed before it makes one picture more."""
     command = [sys.executable, "-c", KILLED, str(root), str(out), str(pictures), "1"]
-    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, timeout=300).returncode == -signal.SIGKILL
 
 
 @pytest.fixture
@@ -191,8 +191,10 @@ def test_where_to_keep_what_is_done_can_be_chosen(root, expected, tmp_path):
 
 def test_of_two_that_prepare_the_same_store_one_makes_it_and_the_other_says_so(root, tmp_path):
     failures: list[str] = []
+    ready = threading.Barrier(2, timeout=300)
 
     def work():
+        ready.wait()
         try:
             prepared(root, tmp_path / "store")
         except ValueError as error:
@@ -202,7 +204,8 @@ def test_of_two_that_prepare_the_same_store_one_makes_it_and_the_other_says_so(r
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
+    assert not any(thread.is_alive() for thread in threads)
     assert len(failures) == 1
     assert "there is a store already" in failures[0]
     assert names(tmp_path) == ["store"]
@@ -220,36 +223,42 @@ def test_what_cannot_be_removed_yet_is_in_nobodys_way(root, expected, tmp_path, 
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found through Linux's /proc")
-def test_no_process_outlives_a_killed_parent(root, tmp_path):
-    command = [sys.executable, "-c", "import os, signal, sys\n" + ORPHANS, str(root), str(tmp_path / "store")]
+def test_no_process_outlives_a_killed_parent(tmp_path):
+    (tmp_path / "script.py").write_text(ORPHANS)
+    (tmp_path / "at_work").mkdir()
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "at_work"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         children = [int(pid) for pid in parent.stdout.readline().split()]
-        parent.wait(60)
+        parent.wait(300)
     assert len(children) == 2
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and any(Path(f"/proc/{pid}/exe").exists() for pid in children):
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}/exe").exists() for pid in children)
 
 
 ORPHANS = """
-import multiprocessing, operator, time
+import multiprocessing, os, signal, sys, time
 from pathlib import Path
 from traunet.data.aligning import in_processes
 from traunet.data.progress import Progress
 
-def tasks():
-    yield from (1, 2)
+def work(task, advance):
+    task.touch()
+    time.sleep(600)
+
+def tasks(folder):
+    yield from (folder / "1", folder / "2")
     began = time.monotonic()
-    while len(multiprocessing.active_children()) < 2:
-        assert time.monotonic() < began + 60
+    while len(list(folder.iterdir())) < 2:
+        assert time.monotonic() < began + 300
         time.sleep(0.05)
-    time.sleep(0.5)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
-in_processes(operator.is_, tasks(), 2, Progress("", 2, shown=False))
+if __name__ == "__main__":
+    in_processes(work, tasks(Path(sys.argv[1])), 2, Progress("", 2, shown=False))
 """
 
 

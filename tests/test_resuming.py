@@ -88,7 +88,7 @@ def test_a_book_that_was_killed_with_all_its_jobs_goes_on_with_the_next_call(che
     book = subprocess.Popen([sys.executable, *BOOK], cwd=checkout, env=clean_environment(checkout))
     wait_for(checkout, "train-tranet-123", "train-senet-123")
     kill_all(at_work(checkout))
-    assert book.wait(60) == -signal.SIGKILL
+    assert book.wait(300) == -signal.SIGKILL
     (checkout / "waiting").unlink()
     again = call(checkout, *BOOK)
     assert again.returncode == 0, again.stdout
@@ -108,7 +108,7 @@ def test_a_book_that_was_stopped_stops_its_jobs_and_says_how_to_go_on(checkout, 
     )
     wait_for(checkout, "train-tranet-123")
     book.send_signal(signal.SIGHUP)
-    said = book.communicate(timeout=60)[0].decode()
+    said = book.communicate(timeout=300)[0].decode()
     assert book.returncode == 129
     assert "stopped; the same command goes on from what is finished" in said
     assert at_work(checkout) == []

@@ -50,7 +50,9 @@ def trunk(home) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home, trunk) -> Run:
-    return trained(home / "runs", trunk)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        return trained(home / "runs", trunk)
 
 
 def test_every_usable_frame_of_the_test_fold_is_predicted_once_for_each_au(run):
@@ -90,7 +92,7 @@ def test_a_run_gives_its_settings_back(run):
     assert list(run.history.columns) == ["epoch", "loss", "learning_rate", "f1_held_out", "f1_test"]
 
 
-def test_the_provenance_says_where_every_number_came_from(run, trunk):
+def test_the_provenance_says_where_every_number_came_from(run, trunk, home):
     facts = run.provenance
     assert facts["trunk_sha256"] == file_sha256(trunk)
     assert facts["data_fingerprint"] == "painted"
@@ -98,7 +100,7 @@ def test_the_provenance_says_where_every_number_came_from(run, trunk):
     assert facts["selected_on"] == "held-out subjects"
     parts = [set(part) for part in facts["subjects"].values()]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 27
-    assert str(Path.home()) not in json.dumps(facts)
+    assert str(home) not in json.dumps(facts)
 
 
 def test_a_run_that_exists_is_used_and_not_made_again(home, trunk, run, monkeypatch):

@@ -173,6 +173,7 @@ def test_a_batch_that_cannot_be_divided_evenly_is_refused():
 def test_more_devices_than_there_are_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("traunet.machines.machine.unused_gpu", lambda: "")
     with pytest.raises(ValueError, match="4 devices were asked for, but torch finds 2"):
         Machine(device="cuda", devices=4).check_sharing(8)
 
@@ -210,14 +211,22 @@ class Noted(pl.LightningModule):
 
 
 def test_processes_that_share_batches_end_with_the_one_that_is_terminated(tmp_path):
+    failed = threading.Event()  # else the signal would come later, and end the tests
+
     def terminate() -> None:
         while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.1)
+            if failed.wait(0.1):
+                return
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=terminate, daemon=True).start()
-    with pytest.raises(Terminated), terminable():
-        turn(Noted(tmp_path), DataLoader(TensorDataset(torch.zeros(4000, 2)), 4), 1, TWO)
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    try:
+        with pytest.raises(Terminated), terminable():
+            turn(Noted(tmp_path), DataLoader(TensorDataset(torch.zeros(4000, 2)), 4), 1, TWO)
+    finally:
+        failed.set()
+        thread.join()
     children = multiprocessing.active_children()
     for child in children:
         child.join(30)

@@ -1,7 +1,9 @@
 """What `make book` shows while it runs."""
 
 import io
+import itertools
 import os
+import threading
 import time
 
 import pytest
@@ -34,26 +36,41 @@ def test_the_last_words_of_a_long_log_are_read_without_reading_all_of_it(tmp_pat
     assert last_words(log) == "epoch 3 of 15"
 
 
-def test_a_log_gets_plain_lines_and_no_control_characters(logs, monkeypatch):
+@pytest.fixture
+def third_look(monkeypatch):
+    """Set at the third look at the logs: what the first one found has been shown, and was found again."""
+    third, looks = threading.Event(), itertools.count(1)
+
+    def look(*given):
+        if next(looks) == 3:
+            third.set()
+        return at_work(*given)
+
     monkeypatch.setattr(status, "EVERY", {False: 0.01, True: 0.01})
+    monkeypatch.setattr(status, "at_work", look)
+    return third
+
+
+def test_a_log_gets_plain_lines_and_no_control_characters(logs, third_look):
     shown = io.StringIO()
-    with Status(logs, shown) as watch:
-        watch.started = 0
-        watch.say("1 of 22 steps (5%) done")
-        time.sleep(0.2)
+    watch = Status(logs, shown)
+    watch.started = 0
+    watch.say("1 of 22 steps (5%) done")
+    with watch:
+        assert third_look.wait(300)
     lines = shown.getvalue().splitlines()
     assert lines[0] == "1 of 22 steps (5%) done"
     assert lines.count("  synth: rendering heads:  80%") == 1
     assert "\x1b" not in shown.getvalue()
 
 
-def test_a_terminal_keeps_one_line_and_ends_clean(logs, monkeypatch):
-    monkeypatch.setattr(status, "EVERY", {False: 0.01, True: 0.01})
+def test_a_terminal_keeps_one_line_and_ends_clean(logs, third_look):
     shown = io.StringIO()
     shown.isatty = lambda: True
-    with Status(logs, shown) as watch:
-        watch.started = 0
-        time.sleep(0.2)
+    watch = Status(logs, shown)
+    watch.started = 0
+    with watch:
+        assert third_look.wait(300)
     assert "rendering heads:  80%" in shown.getvalue()
     assert "\n" not in shown.getvalue()
     assert shown.getvalue().endswith("\r\x1b[2K")

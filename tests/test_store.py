@@ -133,7 +133,7 @@ def test_a_store_travels_to_another_process(store):
     np.testing.assert_array_equal(again.image(i), store.image(i))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as pool:
-        np.testing.assert_array_equal(pool.submit(store.image, i).result(timeout=60), store.image(i))
+        np.testing.assert_array_equal(pool.submit(store.image, i).result(timeout=300), store.image(i))
 
 
 def test_frames_that_break_while_decoding_are_kept_out_and_warned_of(tmp_path):

@@ -30,10 +30,11 @@ class PeakMemory(threading.Thread):
 
     def run(self) -> None:
         while True:
+            last = self.over.is_set()  # asked before the look: one under way may have passed over what came late
             began = time.perf_counter()
             self.bytes = max(self.bytes, sum(_held(process) for process in _family(os.getpid())))
-            if self.over.is_set():
-                return  # this was the last look
+            if last:
+                return
             self.over.wait(max(self.EVERY, (time.perf_counter() - began) / self.SHARE))
 
 
