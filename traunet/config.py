@@ -225,7 +225,7 @@ SMALL_MACHINE = (
     ),
     (
         "train.batch_size, train.batches_per_epoch, train.max_epochs, train.first_evaluation",
-        "All networks of the book share one short time: 8 variants of 3 folds.",
+        f"All networks of the book share one short time: {len(VARIANTS)} variants of {len(FOLDS)} folds.",
     ),
     (
         "train.learning_rate, train.final_learning_rate",
