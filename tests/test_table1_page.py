@@ -27,7 +27,7 @@ def made(tmp_path_factory) -> SimpleNamespace:
 def execute(made: SimpleNamespace, **edited: str) -> None:
     """All cells of the chapter, some of them edited."""
     shell: Any = InteractiveShell(user_ns={"made": made})
-    for name, source in {**SOURCES, **edited}.items():
+    for source in {**SOURCES, **edited}.values():
         shell.run_cell(source.replace("Workspace.of(profile)", "made")).raise_error()
 
 
