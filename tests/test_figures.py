@@ -20,6 +20,7 @@ from traunet.facs import AUS, N_LANDMARKS
 from traunet.figures import datafigures, facefigures, scorefigures
 from traunet.figures.colours import REGION_COLOURS
 from traunet.scoring import published
+from traunet.scoring.results import select
 from traunet.scoring.scores import score_runs
 
 mpl.use("Agg")
@@ -123,7 +124,11 @@ def test_scores_are_drawn_even_if_nothing_was_learned(which, metric, request):
 @pytest.mark.parametrize("which", ["tables", "hopeless"])
 def test_ablations_are_drawn_even_if_nothing_was_learned(which, request):
     made = request.getfixturevalue(which)
-    png(scorefigures.variants_against_paper(made["table2"], made["intervals"]))
+    figure = scorefigures.variants_against_paper(made["table2"], made["intervals"], made["chance"])
+    png(figure)
+    blind = select(made["chance"], metric="f1", averaging="pooled")["Avg"].iloc[0]
+    (dashed,) = [line for line in figure.axes[0].lines if line.get_label() == "best without looking"]
+    assert set(np.ravel(dashed.get_xdata())) == {blind}
     png(scorefigures.ablation_differences(made["differences"]))
     assert plt.get_fignums() == []
 

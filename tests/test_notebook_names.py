@@ -68,3 +68,10 @@ def test_a_name_that_two_cells_bind_and_one_reads_is_found(cells):
 )
 def test_a_name_that_a_cell_keeps_to_itself_may_be_used_again(cells):
     assert bound_twice(cells) == set()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_names_the_networks_that_it_shows_in_one_place(path):
+    """Else whoever shows another network in one figure, by one line, mixes two."""
+    cells = nbformat.read(path, as_version=4).cells
+    assert sum(cell.source.count("ws.run(") for cell in cells if cell.cell_type == "code") <= 1

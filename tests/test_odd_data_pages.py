@@ -95,6 +95,13 @@ def test_the_chapter_on_the_data_is_made_and_names_what_is_read_of_a_folder_and_
     assert "anna" not in told
 
 
+def test_a_threshold_of_which_nothing_is_published_is_said_and_the_chapter_goes_on(odd):
+    profile = replace(odd.profile, train=replace(odd.profile.train, threshold=4))
+    told = printed("01_data", SimpleNamespace(**{**vars(odd), "profile": profile}))
+    assert "Nothing is published of DISFA for D or more" in told["tab-shares"]
+    assert "published" not in printed("01_data", odd)["tab-shares"]
+
+
 def test_the_chapter_on_action_units_is_made_though_someone_is_never_without_one(odd):
     printed("00_action_units", odd)
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig
+from traunet.model import tranet
 from traunet.model.blocks import BandConv2d, ConvBNReLU, widened
-from traunet.model.regions import region_masks, region_rows
+from traunet.model.regions import HardMasks, region_masks, region_rows
 from traunet.model.tranet import TRANet, build
 from traunet.model.weights import Normalisation
 
@@ -55,7 +56,10 @@ def learned(net: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
     ("size", "center"), [(64, 0.5), (65, 0.4), (96, 0.33), (150, 0.61), (64, 0.05), (64, 1.0)]
 )
 def test_passing_over_masked_rows_changes_no_logit_gradient_or_statistic(variant, size, center):
-    net = network(variant, size, center)
+    assert_computed_as_a_whole(network(variant, size, center), size)
+
+
+def assert_computed_as_a_whole(net: TRANet, size: int) -> None:
     whole = computing_all(net)
     with torch.no_grad():
         close(net.eval()(faces(size)), whole.eval()(faces(size)))
@@ -63,6 +67,31 @@ def test_passing_over_masked_rows_changes_no_logit_gradient_or_statistic(variant
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
         close(ours[name], value, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def blurred(size: int, center: float) -> torch.Tensor:
+    """Masks that fade over two rows to either side."""
+    masks = region_masks(size, center)[:, None]
+    return nn.functional.avg_pool2d(masks, (5, 1), 1, (2, 0), count_include_pad=False)[:, 0]
+
+
+def darkened(self: HardMasks, features: torch.Tensor) -> list[torch.Tensor]:
+    """Masks that leave a tenth of what they should keep out."""
+    return [features * mask.clamp(min=0.1) for mask in self.masks.to(features.dtype)]
+
+
+@pytest.mark.parametrize("variant", WITH_CONVOLUTIONS)
+def test_masks_that_fade_are_computed_as_far_as_they_reach(variant, monkeypatch):
+    monkeypatch.setattr(tranet, "region_masks", blurred)
+    net = network(variant, 96)
+    assert_computed_as_a_whole(net, 96)
+    if variant == "tranet":
+        assert net.hard_masks.live_rows() == [(0, 8), (1, 11), (4, 12)]
+
+
+def test_masks_that_let_a_little_through_everywhere_are_computed_everywhere(monkeypatch):
+    monkeypatch.setattr(HardMasks, "forward", darkened)
+    assert_computed_as_a_whole(network("tranet", 96), 96)
 
 
 @pytest.mark.parametrize("variant", WITH_CONVOLUTIONS)
@@ -119,3 +148,9 @@ def test_masks_are_one_in_the_rows_of_their_region(size, center):
     for mask, (top, bottom) in zip(region_masks(size, center), region_rows(size, center), strict=True):
         assert mask[top:bottom].all()
         assert mask.sum() == (bottom - top) * size
+        assert HardMasks(mask[None]).live_rows() == [(top, bottom) if bottom > top else (0, 0)]
+
+
+def test_of_a_network_that_is_only_outlined_every_row_counts_as_live():
+    with torch.device("meta"):
+        assert HardMasks(region_masks(8, 0.5)).live_rows() == [(0, 8)] * 3

@@ -13,7 +13,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from traunet.facs import DISFA_AUS
+from traunet import bounds
+from traunet.facs import DISFA_AUS, MAX_INTENSITY
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,6 @@ class SynthConfig:
     seed: int = 0
 
 
-BEYOND = 8  # times the paper's: settings beyond it, as a file from elsewhere may bring, take all of a machine
-
-
-def _refuse_beyond_reason(kind: type, **settings: int) -> None:
-    for name, value in settings.items():
-        most = BEYOND * getattr(kind, name)
-        if not _is_count(value, most):
-            raise ValueError(f"{name} {value!r}: give a whole number from 1 to {most}")
-
-
-def _is_count(value: object, most: int) -> bool:
-    return isinstance(value, int) and 1 <= value <= most
-
-
 @dataclass(frozen=True)
 class AlignConfig:
     """The aligned frame: "The output shape of similarity transformation was 3 X 224 X 224." (section 4.1)."""
@@ -78,7 +65,7 @@ class AlignConfig:
     chin: float = 0.95  # y of the chin, as a share of the size
 
     def __post_init__(self):
-        _refuse_beyond_reason(AlignConfig, size=self.size)
+        bounds.beyond_reason(AlignConfig, size=self.size)
         x, y = self.center
         if not all(isinstance(share, int | float) and 0 <= share <= 2 for share in (x, y, self.chin)):
             raise ValueError(f"center {self.center!r}, chin {self.chin!r}: give shares of the size, 0 to 2")
@@ -105,11 +92,11 @@ class ModelConfig:
     hidden: int = 512  # between the two fully connected layers of a branch
 
     def __post_init__(self):
-        _refuse_beyond_reason(ModelConfig, width=self.width, reduction=self.reduction)
-        _refuse_beyond_reason(ModelConfig, branch_width=self.branch_width, hidden=self.hidden)
+        bounds.beyond_reason(ModelConfig, width=self.width, reduction=self.reduction)
+        bounds.beyond_reason(ModelConfig, branch_width=self.branch_width, hidden=self.hidden)
         papers = ModelConfig.depths
-        most = tuple(BEYOND * depth for depth in papers)
-        fitting = len(self.depths) == len(papers) and all(map(_is_count, self.depths, most))
+        most = tuple(bounds.BEYOND * depth for depth in papers)
+        fitting = len(self.depths) == len(papers) and all(map(bounds.is_whole, self.depths, (1,) * 4, most))
         if not fitting:
             raise ValueError(f"depths {self.depths!r}: give whole numbers from 1 to {most}")
 
@@ -134,7 +121,7 @@ class TrainConfig:
     batch_size: int = 64  # "For each batch, 64 frames were randomly selected"
     batches_per_epoch: int = 100  # "1 epoch contained 100 batches"
     learning_rate: float = 0.001  # "initial learning rate of 0.001"
-    final_learning_rate: float = 0.001  # reached along a cosine at max_epochs; equal to the first: constant
+    final_learning_rate: float | None = None  # reached along a cosine at max_epochs; None: the rate is constant
     momentum: float = 0.9
     weight_decay: float = 0.001
     flip_probability: float = 0.5  # "a random horizontally flip strategy was used during training"
@@ -144,6 +131,23 @@ class TrainConfig:
     held_out_subjects: int = 0  # training subjects kept aside to choose the epoch; 0: the test fold, as the paper
     evaluation_stride: int = 1  # every n-th frame of each subject when choosing the epoch; final scores use all
     seed: int = 0
+
+    def __post_init__(self):
+        bounds.whole(1, MAX_INTENSITY, threshold=self.threshold)
+        bounds.whole(1, batch_size=self.batch_size, batches_per_epoch=self.batches_per_epoch)
+        bounds.whole(1, max_epochs=self.max_epochs, first_evaluation=self.first_evaluation, patience=self.patience)
+        bounds.whole(1, evaluation_stride=self.evaluation_stride)
+        bounds.whole(0, held_out_subjects=self.held_out_subjects, seed=self.seed)
+        bounds.share(
+            momentum=self.momentum, weight_decay=self.weight_decay, flip_probability=self.flip_probability
+        )
+        bounds.falling(self.learning_rate, self.final_learning_rate)
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The first learning rate and the last, which are the same where the rate is constant."""
+        first, last = self.learning_rate, self.final_learning_rate
+        return first, first if last is None else last
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ SMALL_MACHINE = (
     ),
     (
         "train.batch_size, train.batches_per_epoch, train.max_epochs, train.first_evaluation",
-        "All networks of the book share one short time: 8 variants of 3 folds.",
+        f"All networks of the book share one short time: {len(VARIANTS)} variants of {len(FOLDS)} folds.",
     ),
     (
         "train.learning_rate, train.final_learning_rate",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+REGIONS = ("upper", "middle", "lower")
+
 
 @dataclass(frozen=True)
 class ActionUnit:
@@ -17,6 +19,10 @@ class ActionUnit:
     muscle: str
     region: str
 
+    def __post_init__(self):
+        if self.region not in REGIONS:
+            raise ValueError(f"{self.name}: unknown region {self.region!r}; choose one of: {', '.join(REGIONS)}")
+
     @property
     def name(self) -> str:
         """The name used in every table and column, such as ``AU12``."""
@@ -25,7 +31,7 @@ class ActionUnit:
 
 # "Upper region branch is responsible for detecting AU1, AU2, AU4, middle region branch is for AU6, AU9
 # and lower region branch is for AU12, AU25, AU 26." (section 3)
-ACTION_UNITS = (
+_LISTED = (
     ActionUnit(1, "inner brow raiser", "frontalis, medial part", "upper"),
     ActionUnit(2, "outer brow raiser", "frontalis, lateral part", "upper"),
     ActionUnit(4, "brow lowerer", "corrugator supercilii, depressor supercilii", "upper"),
@@ -36,8 +42,9 @@ ACTION_UNITS = (
     ActionUnit(26, "jaw drop", "masseter, relaxed", "lower"),
 )
 
+# A network's answers stand branch by branch, so labels and all else do too, however the AUs are listed.
+ACTION_UNITS = tuple(sorted(_LISTED, key=lambda unit: REGIONS.index(unit.region)))
 AUS = tuple(unit.name for unit in ACTION_UNITS)
-REGIONS = ("upper", "middle", "lower")
 REGION_AUS = {region: tuple(u.name for u in ACTION_UNITS if u.region == region) for region in REGIONS}
 
 # DISFA codes twelve; the paper detects eight of them.

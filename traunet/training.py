@@ -161,7 +161,7 @@ def fit(
 
 
 def _descent(config: TrainConfig) -> Descent:
-    return Descent(config.learning_rate, config.final_learning_rate, config.momentum, config.weight_decay)
+    return Descent(*config.rates, config.momentum, config.weight_decay)
 
 
 class _Judge:

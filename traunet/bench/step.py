@@ -75,8 +75,7 @@ class Step:
         self.device, self.precision = device, autocast(device)
         self.net = placed(build("tranet", model, AlignConfig(size=size), Normalisation()), device).train()
         train = PAPER.train
-        rates = train.learning_rate, train.final_learning_rate, train.momentum, train.weight_decay
-        self.optimizer = Descent(*rates).optimizer(self.net)
+        self.optimizer = Descent(*train.rates, train.momentum, train.weight_decay).optimizer(self.net)
 
     def __call__(self, batch: Batch) -> None:
         images, labels = (part.to(self.device, non_blocking=True) for part in batch)

@@ -87,8 +87,13 @@ def scores_against_paper(
 
 
 @drawn
-def variants_against_paper(table2: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
-    """Table 2's averages at a glance: each variant printed (diamond) and ours pooled (disc, 95 % interval)."""
+def variants_against_paper(
+    table2: pd.DataFrame, intervals: pd.DataFrame, chance: pd.DataFrame | None = None
+) -> Figure:
+    """Table 2's averages at a glance: each variant printed (diamond) and ours pooled (disc, 95 % interval).
+
+    Takes the tables of the same names in `results/`. The dashed line is the best answer without looking.
+    """
     figure, axes = plt.subplots(figsize=(7.5, 3.2))
     ours = select(table2, source="ours", averaging="pooled").set_index("variant")["Avg"]
     printed = select(table2, source="paper").set_index("variant")["Avg"]
@@ -99,10 +104,13 @@ def variants_against_paper(table2: pd.DataFrame, intervals: pd.DataFrame) -> Fig
     axes.hlines(at.reindex(low.index), low, high, color=INK, linewidth=1.5)
     axes.plot(ours, at.reindex(ours.index), "o", color=INK, label="ours, 95 % interval")
     axes.plot(printed, at.reindex(printed.index), label="printed", **PRINTED)
+    if chance is not None:
+        guess = select(chance, metric="f1", averaging="pooled")["Avg"].iloc[0]
+        axes.axvline(guess, color=INK, linestyle=(0, (2, 1.5)), linewidth=1.2, label="best without looking")
     axes.set_yticks(at, [VARIANTS[name].title for name in names])
     axes.set(xlabel="mean F1 of eight AUs, %", ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x", color="#e5e5e5")
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

@@ -20,7 +20,7 @@ from traunet.model.blocks import (
     widened,
 )
 from traunet.model.decoder import Decoder, LastBlock
-from traunet.model.regions import HardMasks, RegionBranch, region_masks, region_rows
+from traunet.model.regions import HardMasks, RegionBranch, region_masks
 from traunet.model.senet import SENet, block3_size, block5_size
 from traunet.model.weights import Normalisation, fill_trunk, load_trunk
 
@@ -158,9 +158,8 @@ def divided(
     followers: Callable[[int, Rows, int], list[nn.Module]] = convolutions,
 ) -> TRANet:
     """Trunk, decoder and hard masks, and for each region its own branch."""
-    size, center = block3_size(align.size), align.center[1]
-    masks, rows = region_masks(size, center), region_rows(size, center)
-    return _decoded(config, normalise, masks, rows, facs.REGION_AUS, attention, followers)
+    masks = HardMasks(region_masks(block3_size(align.size), align.center[1]))
+    return _decoded(config, normalise, masks, facs.REGION_AUS, attention, followers)
 
 
 def undivided(config: ModelConfig, align: AlignConfig, normalise: nn.Module) -> TRANet:
@@ -170,24 +169,24 @@ def undivided(config: ModelConfig, align: AlignConfig, normalise: nn.Module) -> 
     branches are generated" (section 5). The other reading keeps three branches and feeds each the whole face.
     """
     size = block3_size(align.size)
-    return _decoded(config, normalise, torch.ones(1, size, size), [(0, size)], WHOLE_FACE, cbam, convolutions)
+    return _decoded(config, normalise, HardMasks(torch.ones(1, size, size)), WHOLE_FACE, cbam, convolutions)
 
 
-def _decoded(config, normalise, masks, rows, regions, attention, followers) -> TRANet:
+def _decoded(config, normalise, hard_masks: HardMasks, regions, attention, followers) -> TRANet:
     trunk = SENet(config)
     width = config.branch_width
     decoder = Decoder(trunk.out_channels, width, config.reduction)
     branches = {
         region: RegionBranch(
             [attention(width, config.reduction) for _ in range(3)],
-            followers(width, live, masks.shape[1]),
+            followers(width, live, hard_masks.masks.shape[1]),
             width,
             config.hidden,
             len(aus),
         )
-        for (region, aus), live in zip(regions.items(), rows, strict=True)
+        for (region, aus), live in zip(regions.items(), hard_masks.live_rows(), strict=True)
     }
-    return TRANet(normalise, trunk, decoder, HardMasks(masks), branches)
+    return TRANet(normalise, trunk, decoder, hard_masks, branches)
 
 
 BUILDERS: Mapping[str, Callable[[ModelConfig, AlignConfig, nn.Module], TRANet]] = {
