@@ -36,6 +36,13 @@ from traunet.figures import displaying
         {"text/html": "<title><x y='</title><img alt=\">\" src=x onerror=steal()>'></title>"},
         {"text/html": "<img alt='>' src=x onerror=steal() title='"},
         {"text/markdown": "`<img src=x onerror=steal()"},
+        {"text/markdown": "> x <details open\n> ontoggle='steal()'>"},
+        {"text/markdown": "see [here](jav&#97;script:steal())"},
+        {"text/markdown": "$\\href{https://example.org}{x}$"},
+        {"text/latex": "$\\href{java\nscript:steal()}{x}$"},
+        {"text/latex": "$\\require{html}$"},
+        {"text/html": "<div class='math'>\\(\\href{java\tscript:steal()}{x}\\)</div>"},
+        {"text/html": "<div class='math'>\\(&#92;href{java&Tab;script:steal()}{x}\\)</div>"},
         {"image/svg+xml": "<svg><animate attributeName='href' values='#;java&#115;cript:steal()'/></svg>"},
     ],
 )
@@ -57,7 +64,8 @@ def test_tables_sums_and_drawings_are_harmless():
     done = executed(source)
     data = {
         "text/html": "<style>a > b {}</style><table><td>1 on = 2, 1 &lt; 2</td></table>",
-        "text/markdown": "Less < more, [more](https://example.org/on=1) on = 3.",
+        "text/latex": r"$\\hat{y} < 1$",
+        "text/markdown": "> 1 < 2\n> on = 2\n\nJava script: Less < more, [more](https://example.org/on=1) on = 3.",
         "text/plain": "<script> on x = 1",
         "image/svg+xml": displaying.shown(drawing())[0]["image/svg+xml"],
     }

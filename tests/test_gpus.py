@@ -1,11 +1,13 @@
 """Two jobs never work on the same GPU unasked; a GPU whose job ended, however, is free again."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from traunet.machines import gpus
+from traunet.machines.locking import locked
 
 TWO = "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1111)\nGPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-2222)\n"
 SLICED = (
@@ -127,6 +129,44 @@ def test_a_job_takes_all_the_gpus_that_it_asks_for_or_none(tmp_path):
     held = gpus.taken(1, ["a", "b"], tmp_path)
     other.communicate("\n")
     assert held == ["b"]
+
+
+def open_to_all(folder, elsewhere):
+    folder.mkdir()
+    folder.chmod(0o755)
+
+
+def another_users(folder, elsewhere):
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12345)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        open_to_all,
+        lambda folder, elsewhere: folder.symlink_to(elsewhere),
+        lambda folder, elsewhere: folder.touch(),
+        pytest.param(another_users, marks=pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")),
+    ],
+)
+def test_a_folder_that_others_made_or_can_enter_is_not_trusted_with_the_locks(machine, tmp_path, make):
+    machine(TWO)
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder = tmp_path / f"traunet-gpus-{os.getuid()}"
+    make(folder, tmp_path / "elsewhere")
+    command = [sys.executable, "-m", "traunet.machines.gpus", "1", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"traunet: {folder}: must be a folder that is yours alone" in done.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_lock_behind_a_link_is_refused(tmp_path):
+    (tmp_path / "a.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        locked(tmp_path / "a.lock")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_more_gpus_than_there_are_is_an_error_and_not_a_wait(tmp_path):

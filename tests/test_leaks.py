@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import sys
 import zlib
@@ -50,6 +51,9 @@ def test_a_site_that_tells_nothing_has_no_faults(tmp_path):
     ("text", "told"),
     [
         ("/scratch/anna/DISFA/Videos", "/scratch/anna/DISFA/Videos"),
+        ("file:///scratch/anna/x.avi", "/scratch/anna/x.avi"),
+        ("from lab7:/scratch/anna/x", "/scratch/anna/x"),
+        ("error:/scratch/anna/x", "/scratch/anna/x"),
         ('Traceback: File "/usr/lib/python3/x.py"', "/usr/lib/python3/x.py"),
         (r"C:\Users\anna", "Users"),
         ("trained by anna on lab7", "the name 'anna'"),
@@ -144,6 +148,34 @@ def test_a_secret_is_reported_without_being_told(tmp_path, monkeypatch):
     assert "false" not in private
     (tmp_path / "a.js").write_text("let key = 'correct-horse-battery'")
     assert leaks.faults(tmp_path, private) == ["a.js holds a secret of this machine"]
+
+
+def test_values_of_variables_that_are_called_like_secrets_are_looked_for_but_no_methods_and_authors(monkeypatch):
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/home/anna")
+    named = (
+        "DB_PASS",
+        "PASSPHRASE",
+        "SLURM_JWT",
+        "KUBE_BEARER",
+        "HF_AUTH",
+        "BASIC_AUTHORIZATION",
+        "A_COOKIE",
+        "SSH_KEY",
+    )
+    told = {name: f"value-of-{name}" for name in named}
+    others = {
+        "AUTH_METHOD": "kerberos",
+        "SORT_KEY": "lastname",
+        "GIT_AUTHOR_NAME": "Anna M. Bea",
+        "KEYMAP": "us-dvorak",
+    }
+    for name, value in {**told, **others}.items():
+        monkeypatch.setenv(name, value)
+    private = leaks.private_texts()
+    assert set(told.values()) <= set(private)
+    assert not set(others.values()) & set(private)
 
 
 @pytest.mark.parametrize("private", ['p"ss\\w&rd<1>é', "p@ss'word", "/data/J. & K. lab/DISFA", "/mnt/d'Arc/DISFA"])

@@ -14,6 +14,7 @@ from traunet.config import FOLDS, VARIANTS, named
 from traunet.machines.advice import advice, concerns_memory, concerns_writing, harmless, one_line
 from traunet.machines.ending import Terminated, code_of, printing, say, tell, terminable
 from traunet.machines.memory import keep_freed, peak
+from traunet.machines.starting import from_known_places
 from traunet.options import count, number, of_a_workspace, place
 from traunet.workspace import PROJECT, Workspace
 
@@ -36,7 +37,7 @@ class Made:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what the user can mend is one line on standard error, and a 2."""
-    with printing():
+    with printing(), from_known_places():
         return _run(arguments)
 
 

@@ -18,7 +18,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 OTHERS_WORK = "_static"  # scripts and styles of other packages, the same wherever the site is built
-SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE)
+SECRET_NAMES = re.compile(
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|PASS$|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE|JWT|BEARER", re.IGNORECASE
+)
+# As often these hold the name of a method, such as "kerberos", or of an author.
+PERHAPS_SECRET = re.compile(r"PASS_|AUTH(?!ORS?(?:_|$))|COOKIE|_KEY$", re.IGNORECASE)
 LEAST_SECRET = 8  # characters; a shorter value of such a variable is a switch such as "true"
 LEAST_NAME = 3
 # Accounts and machines that are called so everywhere tell nothing.
@@ -54,8 +58,8 @@ TAGS = re.compile(r"<[^<>]*>")
 LATE = re.compile(rb"tEXt|zTXt|iTXt|eXIf")  # the parts of a PNG that hold words
 HOMES = re.compile(r"/(?:home|Users|root)/(?<![\w.]/home/)(?<![\w.]/Users/)(?<![\w.]/root/)[\w.-]+")
 WINDOWS_HOMES = re.compile(r"\b[A-Za-z]:\\+Users\\+[\w.-]+")
-# Any absolute path of two parts or more, but not the path of an address, a tag's end or a fraction.
-PLACES = re.compile(r"(?<![\w/.:<>@)\]+-])/(?:[\w.+-]+/)+[\w.+-]+|\b[A-Za-z]:\\+[\w.-]+\\+[\w.-]+")
+# Any absolute path of two parts or more, but not the path of an address on the web, a tag's end or a fraction.
+PLACES = re.compile(r"(?:(?<![\w/.<>@)\]+-])|(?<=file://))/(?:[\w.+-]+/)+[\w.+-]+|\b[A-Za-z]:\\+[\w.-]+\\+[\w.-]+")
 
 
 def faults(site: Path, private: Iterable[str] = (), names: Iterable[str] = ()) -> list[str]:
@@ -80,7 +84,11 @@ def private_texts(*folders: Path | None, written: str = "") -> list[str]:
     """
     places = [Path.home(), Path(sys.prefix), *(folder for folder in folders if folder)]
     given = {str(path) for place in places for path in (place.absolute(), place.resolve())}
-    secrets = {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
+    secrets = {
+        value
+        for name, value in os.environ.items()
+        if SECRET_NAMES.search(name) or (PERHAPS_SECRET.search(name) and not value.isalpha())
+    }
     # /root and / alone tell nothing
     told = {text for text in given if len(Path(text).parts) > 2 and not _folder(text).search(written)}
     return sorted(told | {secret for secret in secrets if len(secret) >= LEAST_SECRET})

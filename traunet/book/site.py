@@ -1,4 +1,4 @@
-"""A last look at the built site, as its reader gets it: nothing empty or missing, nothing from the network.
+"""A last look at the built site, as its reader gets it: nothing empty or missing, foreign or from the network.
 
 Every page is read once. What scripts would load only a browser can tell (tests/).
 """
@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from lxml.etree import ParserError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
+
+from traunet.book import active
 
 EMPTY = "<html></html>"  # what a file without a single tag or word is read as, which is no page to the parser
 LEAST_TEXT = 40  # characters below which a page counts as empty
@@ -85,7 +87,7 @@ def faults(site: Path, pages: Iterable[str], banner: str | None) -> list[str]:
 
     Every page of the table of contents must be there and hold a heading and text; every page must show the banner;
     every picture has alternative text; what it loads or links to within the site must exist, down to the place in
-    a page, and nothing is loaded from the network, by pages or by style sheets.
+    a page, and nothing is loaded from the network, by pages or by style sheets; nothing runs but the theme's own.
     """
     missing = [
         f"the page {page} is missing: build the site again"
@@ -131,6 +133,8 @@ def _page_faults(page: Page, shown: Mapping[str, Page], banner: str | None) -> I
             yield from _text_faults(tag)
     for style in [*page.root.xpath("//@style"), *page.root.xpath("//style/text()")]:
         yield from _style_faults(style, page.file, page.site)
+    for what in active.in_page(page.root):
+        yield f"a browser would run something in it, {what}; take out the output that holds it"
     for address in dict.fromkeys(page.root.xpath("//a/@href")):
         yield from _link_faults(address, page, shown)
 

@@ -9,11 +9,13 @@ however it ended: the operating system drops its locks.
 
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,7 +93,7 @@ def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:
 
     All or none: two jobs that each held one and waited for another would wait forever.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_own(folder)
     held: dict[str, int] = {}
     choosing = locked(folder / "choosing.lock", wait=True)
     for device in devices:
@@ -103,6 +105,21 @@ def taken(count: int, devices: Sequence[str], folder: Path) -> list[str]:
         os.set_inheritable(lock, True) if enough else os.close(lock)
     os.close(choosing)  # pyright: ignore[reportArgumentType]: it waited
     return list(held) if enough else []
+
+
+def _make_own(folder: Path) -> None:
+    """Make a folder that only this user can enter, or raise ValueError if what is there is none.
+
+    Where all may write, another can make it first: by a link they would choose our files, by a lock stop our jobs.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    told = folder.lstat()
+    if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.getuid() or stat.S_IMODE(told.st_mode) & 0o077:
+        raise ValueError(
+            f"{folder}: must be a folder that is yours alone, for the locks of your jobs on GPUs; remove it (or "
+            "ask its owner to), or set TMPDIR to a folder of your own, the same for all jobs on this machine"
+        )
 
 
 def wait_for(count: int, devices: Sequence[str], folder: Path) -> list[str]:

@@ -36,7 +36,8 @@ def alone(file: Path) -> Iterator[None]:
 
 def locked(file: Path, wait: bool = False) -> int | None:
     """A descriptor that holds the lock until all who have it close it or end; None if another process holds it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    # A link could have us make a file anywhere.
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
