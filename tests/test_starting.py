@@ -48,7 +48,15 @@ def test_modules_in_a_data_set_are_not_run(tree, tmp_path, command, as_module):
     assert done.returncode == command.startswith("doctor"), done.stderr
 
 
-def test_what_the_environment_said_holds_again_afterwards(monkeypatch):
+def test_in_the_librarys_own_folder_what_it_starts_runs_what_lies_there(monkeypatch):
+    monkeypatch.delenv(SAFE_PATH, raising=False)
+    monkeypatch.chdir(PROJECT)
+    with from_known_places():
+        assert SAFE_PATH not in os.environ
+
+
+def test_what_the_environment_said_holds_again_afterwards(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     for before in ("", None):
         monkeypatch.setenv(SAFE_PATH, before) if before is not None else monkeypatch.delenv(SAFE_PATH)
         with from_known_places():

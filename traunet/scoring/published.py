@@ -1,7 +1,7 @@
 """The paper's printed tables and claims and DISFA's published statistics, as typed into `data/published/`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from traunet.data.original import FRAMES
 from traunet.facs import AUS
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 SCORES = [*AUS, "Avg"]
 
 
-def read(name: str, folder: Path = FOLDER) -> "pd.DataFrame":
+def read(name: str, folder: Path = FOLDER, **options: Any) -> "pd.DataFrame":
     """Read one of the published tables; FileNotFoundError says where it should be."""
     import pandas as pd
 
@@ -22,7 +22,7 @@ def read(name: str, folder: Path = FOLDER) -> "pd.DataFrame":
         raise FileNotFoundError(
             f"{path} is missing: it is part of the repository; work in a checkout, 'pip install -e .'"
         )
-    return pd.read_csv(path, dtype={"value": str})
+    return pd.read_csv(path, **options)
 
 
 def table1() -> "pd.DataFrame":
@@ -45,7 +45,7 @@ def settings() -> "pd.DataFrame":
 
     Columns: value, as text, and words, the paper's own; none where the paper gives no value, and it is ours.
     """
-    return read("settings").set_index("setting")
+    return read("settings", dtype=str, keep_default_na=False).set_index("setting")
 
 
 def claims() -> "pd.DataFrame":
