@@ -163,6 +163,15 @@ def test_a_disk_that_does_not_answer_costs_no_training(tmp_path, monkeypatch):
     assert unfinished.read(file) == {"rows": [1]}
 
 
+def test_what_is_half_written_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "run.unfinished.part").symlink_to(tmp_path / "thesis.txt")
+    unfinished.write(tmp_path / "run.unfinished", {"rows": [1]})
+    assert unfinished.read(tmp_path / "run.unfinished") == {"rows": [1]}
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "run.unfinished").is_symlink()
+
+
 def test_no_code_runs_from_an_unfinished_file(tmp_path):
     class Malicious:
         def __reduce__(self):

@@ -12,8 +12,10 @@ from traunet.model.pickled import refuse_hidden_bulk
 
 def write(path: Path, state: dict[str, Any]) -> None:
     """Replace the file in one step: who is killed meanwhile leaves the former one."""
+    # Always the same name, so that a kill leaves one such file and not many; made new, as it may be a link.
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
