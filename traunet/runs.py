@@ -4,7 +4,6 @@ A run is a folder `<variant>-fold<k>-<12 hex digits>` with `config.json`, `check
 `predictions.parquet` and `provenance.json`; `traunet.runstore` makes it.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, name
 from traunet.machines.advice import concerns_memory
 from traunet.model.pickled import refuse_hidden_bulk
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,10 +167,10 @@ def _check(path: Path, name: str, provenance: dict[str, Any], content: bool) -> 
 
 def _json(file: Path, run: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_of(file)
     except FileNotFoundError:
         raise DamagedRunError(f"{run}: {file.name} is missing; {ADVICE}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedRunError(f"{run}: {file.name} is not JSON ({error}); {ADVICE}") from None
     if not isinstance(content, dict):
         raise DamagedRunError(f"{run}: {file.name} is not as it was written; {ADVICE}")

@@ -19,6 +19,7 @@ import simplejpeg
 
 from traunet.config import AlignConfig
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 
 IMAGES, FRAMES, LANDMARKS, MANIFEST = "images.bin", "frames.parquet", "landmarks.npy", "manifest.json"
 FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a file must not lead elsewhere
@@ -54,7 +55,7 @@ class AlignedStore:
                 f"{path}: no store of aligned frames; name a folder that `traunet prepare --out` made"
             )
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json_of(path / MANIFEST)
             lacking = [name for name in NOTED if name not in manifest]
             lacking += [f"bytes of {name}" for name in FILES if name not in manifest.get("bytes", FILES)]
             lacking += [f"sha256 of {name}" for name in SEALED if name not in manifest.get("sha256", SEALED)]
@@ -64,7 +65,7 @@ class AlignedStore:
             hashes = {name: manifest["sha256"][name] for name in SEALED}
             sizes = {name: (path / name).stat().st_size for name in FILES}
             AlignConfig(**manifest["align"])
-        except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
             raise ValueError(f"{path}: {DAMAGED.format(error)}") from error
         for name in FILES:
             if sizes[name] != written[name]:
