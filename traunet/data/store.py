@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import simplejpeg
 
 from traunet.config import AlignConfig
@@ -26,6 +27,7 @@ FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a fi
 SEALED = (FRAMES, LANDMARKS)  # held against their hashes; a picture is looked at when it is read
 NOTED = ("align", "bytes", "dataset", "fingerprint", "sha256", "synthetic")  # what every manifest tells
 DAMAGED = "the store is damaged, or of another version ({}); delete it and prepare it again"
+POINTS = 66 * 2 * np.dtype(np.float32).itemsize  # bytes of a row's landmarks
 PLACE = ["offset", "length", "crc32"]  # of a frame's picture in images.bin; length 0: it has none
 
 
@@ -34,6 +36,9 @@ class AlignedStore:
 
     def __init__(self, path: Path, manifest: dict):
         self.path, self.manifest = path, manifest
+        # What is repeated takes no room on disk. Of each row the landmarks hold 66 points, which take theirs.
+        if _rows(path / FRAMES) * POINTS > manifest["bytes"][LANDMARKS]:
+            raise ValueError(f"it has more rows than {LANDMARKS}")
         table = pd.read_parquet(path / FRAMES)
         self._places = table[PLACE].to_numpy()
         offset, length = table["offset"].to_numpy(np.int64), table["length"].to_numpy(np.int64)
@@ -157,6 +162,12 @@ class AlignedStore:
     def __del__(self):
         if "_file" in self.__dict__:
             os.close(self._file)
+
+
+def _rows(table: Path) -> int:
+    """How many rows a table would have, by its own account; none of them is read."""
+    facts = pq.read_metadata(table)
+    return sum(facts.row_group(group).num_rows for group in range(facts.num_row_groups))
 
 
 def _refuse_other_settings(path: Path, made: dict, config: AlignConfig) -> None:
