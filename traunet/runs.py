@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
 from traunet.machines.advice import concerns_memory
-from traunet.model.pickled import refuse_hidden_bulk
+from traunet.model.torchfiles import refuse_hidden_bulk
 from traunet.records.provenance import file_sha256
 from traunet.records.reading import json_of
 
@@ -129,10 +129,15 @@ class Run:
             if concerns_memory(error):
                 raise
             raise self._without_weights() from error
-        tensors = isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values())
-        if not tensors or not all(isinstance(name, str) for name in content):
+        if not isinstance(content, dict):
             raise self._without_weights()
-        return content
+        # As a plain dictionary: an ordered one's methods may have been changed by the pickle that it comes from.
+        state = dict(dict.items(content))
+        if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+            raise self._without_weights()
+        if sum(value.numel() * value.element_size() for value in state.values()) > self.checkpoint.stat().st_size:
+            raise self._without_weights()  # some share their numbers, and would not once they are a network's
+        return state
 
     def _without_weights(self) -> DamagedRunError:
         return DamagedRunError(f"{self.checkpoint}: does not hold weights; {ADVICE}")

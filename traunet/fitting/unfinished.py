@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from traunet.model.pickled import refuse_hidden_bulk
+from traunet.model.torchfiles import refuse_hidden_bulk
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
