@@ -176,8 +176,8 @@ def test_a_pickle_that_ends_as_a_zip_file_is_weighed_as_the_pickle_it_is(tmp_pat
             2,
             "asks for numpy.*scalar, .* weights alone",
         ),
-        ({"a": np.zeros(3, np.float32)}, 4, "cannot read it, as if saved with a pickle_protocol"),
-        ({"a": np.zeros(3, np.float32)}, 5, "cannot read it, as if saved with a pickle_protocol"),
+        ({"a": torch.zeros(3)}, 4, "cannot read it, as if saved with a pickle_protocol"),
+        ({"a": torch.zeros(3)}, 5, "cannot read it, as if saved with a pickle_protocol"),
         (
             {"args": Namespace(lr=0.1)},
             2,

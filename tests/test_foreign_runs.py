@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,23 @@ def test_a_checkpoint_that_holds_anything_but_tensors_by_name_is_refused(content
     run = copy("run", tmp_path)
     torch.save(content, run / "checkpoint.pt")
     refused(run, "checkpoint.pt", "does not hold weights")
+
+
+def test_a_checkpoint_whose_tensors_share_their_numbers_is_refused(tmp_path):
+    """Once they are a network's they do not, and its settings may ask for a large one."""
+    run, every = copy("run", tmp_path), torch.zeros(10_000)
+    torch.save({f"{name}.weight": every for name in range(100)}, run / "checkpoint.pt")
+    refused(run, "checkpoint.pt", "does not hold weights")
+
+
+@pytest.mark.parametrize("method", ["values", "keys"])
+def test_a_checkpoint_that_changes_its_dictionarys_methods_is_read_as_what_it_holds(method, tmp_path):
+    run = copy("run", tmp_path)
+    state = OrderedDict(Run.open(run).state_dict())
+    setattr(state, method, "text")
+    torch.save(state, run / "checkpoint.pt")
+    spoilt_runs.signed(run, "checkpoint.pt")
+    assert load_network(Run.open(run))[1] == Run.open(run).align
 
 
 def inflate(path: Path) -> None:

@@ -34,6 +34,20 @@ def test_pictures_that_lie_outside_of_their_file_are_refused(columns, tmp_path):
         AlignedStore.open(placed(copy("store", tmp_path), **columns))
 
 
+def test_a_table_of_more_rows_than_have_landmarks_is_not_read(tmp_path, monkeypatch):
+    """The same row a million times takes no room on disk."""
+    folder = copy("store", tmp_path)
+    table = pd.read_parquet(folder / "frames.parquet")
+    pd.concat([table] * 2, ignore_index=True).to_parquet(folder / "frames.parquet", index=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["bytes"]["frames.parquet"] = (folder / "frames.parquet").stat().st_size
+    manifest["sha256"]["frames.parquet"] = file_sha256(folder / "frames.parquet")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=r"frames\.parquet: the store is damaged.*more rows than landmarks\.npy"):
+        AlignedStore.open(folder)
+
+
 @pytest.mark.parametrize(("suffix", "size"), [(".jpg", 1000), (".png", 64)])
 def test_a_picture_of_another_size_or_kind_is_not_decoded(suffix, size, tmp_path, monkeypatch):
     folder = copy("store", tmp_path)

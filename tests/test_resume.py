@@ -150,6 +150,21 @@ def test_an_unfinished_file_that_was_cut_short_is_warned_of_and_the_training_beg
     assert file.with_name(f"{file.name}.unreadable").is_file()
 
 
+@pytest.mark.parametrize("change", [{"rows": "text"}, {"net": {}}, {"optimizer": {}}, {"judge": {"a": 1}}, None])
+def test_an_unfinished_file_of_another_kind_is_put_aside_as_a_damaged_one_is(home, tmp_path, whole, change):
+    root = twin(home, tmp_path)
+    file = root / f".{whole.name}.unfinished"
+    noted = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("traunet.fitting.unfinished.write", lambda _, state: noted.update(state))
+        train(twin(home, tmp_path / "noted"))
+    unfinished.write(file, [1, 2] if change is None else {**noted, **change})  # pyright: ignore
+    with pytest.warns(UserWarning, match=r"unfinished: an unfinished training that cannot be read.*begins anew"):
+        run = train(root)
+    assert hashes(run) == hashes(whole)
+    assert file.with_name(f"{file.name}.unreadable").is_file()
+
+
 def test_a_disk_that_does_not_answer_costs_no_training(tmp_path, monkeypatch):
     def silent(*_, **__):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -161,6 +176,15 @@ def test_a_disk_that_does_not_answer_costs_no_training(tmp_path, monkeypatch):
         unfinished.read(file)
     monkeypatch.undo()
     assert unfinished.read(file) == {"rows": [1]}
+
+
+def test_what_is_half_written_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "run.unfinished.part").symlink_to(tmp_path / "thesis.txt")
+    unfinished.write(tmp_path / "run.unfinished", {"rows": [1]})
+    assert unfinished.read(tmp_path / "run.unfinished") == {"rows": [1]}
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "run.unfinished").is_symlink()
 
 
 def test_no_code_runs_from_an_unfinished_file(tmp_path):

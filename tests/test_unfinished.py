@@ -5,7 +5,7 @@ import pytest
 import trees
 
 from traunet.data.aligning import HALF, Part, align_part
-from traunet.data.unfinished import Unfinished
+from traunet.data.unfinished import Unfinished, unfinished
 from traunet.data.video import divide
 
 
@@ -38,3 +38,23 @@ def test_what_was_half_written_is_swept_and_nothing_else(work, task):
         task.pictures.with_suffix(f"{HALF}{token}").touch()
     work.clear()
     assert set(work.folder.iterdir()) == kept
+
+
+def test_a_link_is_not_followed_to_another_folder_whose_files_would_go(work, tmp_path):
+    thesis = work.folder / "thesis.json"
+    thesis.write_text("years of work")
+    (work.folder / "lock").touch()
+    (tmp_path / ".store.unfinished").symlink_to(work.folder)
+    refused = pytest.raises(FileExistsError, match=r"\.store\.unfinished: is a link.*; remove the link")
+    with refused, unfinished(tmp_path / ".store.unfinished") as found:
+        found.forget_others()
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_folder_that_something_else_lies_in_is_not_taken(work):
+    thesis = work.folder / "thesis.json"
+    thesis.write_text("years of work")
+    refused = pytest.raises(FileExistsError, match=r"left: holds something else.*; give another folder")
+    with refused, unfinished(work.folder) as found:
+        found.forget_others()
+    assert thesis.read_text() == "years of work"

@@ -4,7 +4,6 @@ A run is a folder `<variant>-fold<k>-<12 hex digits>` with `config.json`, `check
 `predictions.parquet` and `provenance.json`; `traunet.runstore` makes it.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from traunet.config import VARIANTS, AlignConfig, ModelConfig, TrainConfig, named
 from traunet.machines.advice import concerns_memory
-from traunet.model.pickled import refuse_hidden_bulk
+from traunet.model.torchfiles import refuse_hidden_bulk
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,10 +129,15 @@ class Run:
             if concerns_memory(error):
                 raise
             raise self._without_weights() from error
-        tensors = isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values())
-        if not tensors or not all(isinstance(name, str) for name in content):
+        if not isinstance(content, dict):
             raise self._without_weights()
-        return content
+        # As a plain dictionary: an ordered one's methods may have been changed by the pickle that it comes from.
+        state = dict(dict.items(content))
+        if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+            raise self._without_weights()
+        if sum(value.numel() * value.element_size() for value in state.values()) > self.checkpoint.stat().st_size:
+            raise self._without_weights()  # some share their numbers, and would not once they are a network's
+        return state
 
     def _without_weights(self) -> DamagedRunError:
         return DamagedRunError(f"{self.checkpoint}: does not hold weights; {ADVICE}")
@@ -167,10 +172,10 @@ def _check(path: Path, name: str, provenance: dict[str, Any], content: bool) -> 
 
 def _json(file: Path, run: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_of(file)
     except FileNotFoundError:
         raise DamagedRunError(f"{run}: {file.name} is missing; {ADVICE}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedRunError(f"{run}: {file.name} is not JSON ({error}); {ADVICE}") from None
     if not isinstance(content, dict):
         raise DamagedRunError(f"{run}: {file.name} is not as it was written; {ADVICE}")

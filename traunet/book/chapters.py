@@ -162,7 +162,7 @@ def read(path: Path) -> "NotebookNode":
 
     try:
         return nbformat.read(path, as_version=4)
-    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+    except (ValueError, AttributeError, KeyError, RecursionError, nbformat.ValidationError) as error:
         why = str(error).partition("\n")[0][:200]
         raise ChapterError(f"{path}: not a notebook ({why}); write it again with JupyterLab") from None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from traunet.book.chapters import now
 from traunet.records.provenance import file_sha256, versions
+from traunet.records.reading import json_of
 from traunet.records.sources import library_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def of_page(source: Path, staged: Path) -> dict[str, Any]:
 def write(staged: Path, pages: dict[str, dict[str, Any]], results: Path, dataset: str) -> Path:
     """Write the facts of all pages, and of what prose may quote, as JSON beside the staged pages."""
     file = results / "results.json"
-    numbers = json.loads(file.read_text(encoding="utf-8"))
+    numbers = json_of(file)
     runs = {run for number in numbers.values() for run in number["runs"]}
     facts = {
         "made": now(),

@@ -6,7 +6,6 @@ The workflow asks for the same hashes, so that it executes again exactly what th
 """
 
 import ast
-import json
 import platform
 import re
 from collections import defaultdict
@@ -22,6 +21,7 @@ from traunet.keys import answers, published_hash
 from traunet.records import provenance  # its private parts too: a change of that file would prepare all data anew
 from traunet.records.keeping import digest, remembered
 from traunet.records.provenance import PACKAGE, file_sha256, versions
+from traunet.records.reading import json_of
 from traunet.records.sources import library_text
 from traunet.workspace import PROJECT, Workspace
 
@@ -131,7 +131,7 @@ def _noted_and_now(
     """What an executed notebook notes, nothing if it cannot be read; and what there is now in place of that."""
     now = made_from(workspace, source, project)
     try:
-        notebook = json.loads((workspace.folder / "notebooks" / source.name).read_text(encoding="utf-8"))
+        notebook = json_of(workspace.folder / "notebooks" / source.name)
         noted = notebook["metadata"]["traunet"]
         return {**noted["made_from"], "shown": noted["shown"]}, {**now, "shown": shown_hash(notebook["cells"])}
     except (ValueError, LookupError, TypeError):

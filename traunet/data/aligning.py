@@ -15,6 +15,7 @@ from traunet.data.pictures import encode_aligned
 from traunet.data.progress import Progress
 from traunet.data.video import Stretch, all_before, numbered
 from traunet.machines import cores
+from traunet.records.reading import json_of
 
 AHEAD = 2  # tasks a process that are laid out ahead of time: none has to wait, and memory stays flat
 LOOK = 0.2  # seconds between two looks at how far the processes have come
@@ -53,7 +54,7 @@ class Part(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> "Part":
         """Read the note of a task that is done."""
-        return cls(**json.loads(task.note.read_text(encoding="utf-8")))
+        return cls(**json_of(task.note))
 
 
 def align_part(task: Task, advance: Advance = lambda frames: None) -> None:

@@ -15,16 +15,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import simplejpeg
 
 from traunet.config import AlignConfig
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 
 IMAGES, FRAMES, LANDMARKS, MANIFEST = "images.bin", "frames.parquet", "landmarks.npy", "manifest.json"
 FILES = (IMAGES, FRAMES, LANDMARKS)  # whatever a manifest names: a name in a file must not lead elsewhere
 SEALED = (FRAMES, LANDMARKS)  # held against their hashes; a picture is looked at when it is read
 NOTED = ("align", "bytes", "dataset", "fingerprint", "sha256", "synthetic")  # what every manifest tells
 DAMAGED = "the store is damaged, or of another version ({}); delete it and prepare it again"
+POINTS = 66 * 2 * np.dtype(np.float32).itemsize  # bytes of a row's landmarks
 PLACE = ["offset", "length", "crc32"]  # of a frame's picture in images.bin; length 0: it has none
 
 
@@ -33,6 +36,9 @@ class AlignedStore:
 
     def __init__(self, path: Path, manifest: dict):
         self.path, self.manifest = path, manifest
+        # What is repeated takes no room on disk. Of each row the landmarks hold 66 points, which take theirs.
+        if _rows(path / FRAMES) * POINTS > manifest["bytes"][LANDMARKS]:
+            raise ValueError(f"it has more rows than {LANDMARKS}")
         table = pd.read_parquet(path / FRAMES)
         self._places = table[PLACE].to_numpy()
         offset, length = table["offset"].to_numpy(np.int64), table["length"].to_numpy(np.int64)
@@ -54,7 +60,7 @@ class AlignedStore:
                 f"{path}: no store of aligned frames; name a folder that `traunet prepare --out` made"
             )
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json_of(path / MANIFEST)
             lacking = [name for name in NOTED if name not in manifest]
             lacking += [f"bytes of {name}" for name in FILES if name not in manifest.get("bytes", FILES)]
             lacking += [f"sha256 of {name}" for name in SEALED if name not in manifest.get("sha256", SEALED)]
@@ -64,7 +70,7 @@ class AlignedStore:
             hashes = {name: manifest["sha256"][name] for name in SEALED}
             sizes = {name: (path / name).stat().st_size for name in FILES}
             AlignConfig(**manifest["align"])
-        except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
             raise ValueError(f"{path}: {DAMAGED.format(error)}") from error
         for name in FILES:
             if sizes[name] != written[name]:
@@ -156,6 +162,12 @@ class AlignedStore:
     def __del__(self):
         if "_file" in self.__dict__:
             os.close(self._file)
+
+
+def _rows(table: Path) -> int:
+    """How many rows a table would have, by its own account; none of them is read."""
+    facts = pq.read_metadata(table)
+    return sum(facts.row_group(group).num_rows for group in range(facts.num_row_groups))
 
 
 def _refuse_other_settings(path: Path, made: dict, config: AlignConfig) -> None:

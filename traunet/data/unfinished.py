@@ -104,9 +104,19 @@ def _held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
+                _refuse_foreign(folder)
                 stack.enter_context(alone(folder / LOCK))
             except FileNotFoundError:
                 continue
             if (folder / LOCK).exists():
                 yield
                 return
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise if the folder lies elsewhere, or holds what was not made here: all of it will be removed."""
+    if folder.is_symlink():
+        raise FileExistsError(f"{folder}: is a link, and what it leads to would be removed; remove the link")
+    held = {path.name for path in folder.iterdir()}
+    if held and LOCK not in held:
+        raise FileExistsError(f"{folder}: holds something else, which would be removed; give another folder")

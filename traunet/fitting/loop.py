@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -177,12 +178,17 @@ class Adapter(pl.LightningModule):
         }
 
     def take_up(self, noted: dict[str, Any]) -> None:
-        """Be where `note` was written."""
-        self.net.load_state_dict(noted["net"])
+        """Be where `note` was written. What something else wrote is an error of any kind, and changes nothing."""
+        if not all(isinstance(noted[name], list) for name in ("rows", "seconds", "sittings")):
+            raise TypeError("it is no list of epochs")
+        found, trial = {name: noted[name] for name in ("optimizer", "scheduler")}, deepcopy(self.net)
+        trial.load_state_dict(noted["net"])
+        self._descending(trial, found)
         self.judge.load_state_dict(noted["judge"])
+        self.net.load_state_dict(noted["net"])
         for name in ("rows", "seconds", "sittings", "stopped"):
             setattr(self, name, noted[name])
-        self.found = {name: noted[name] for name in ("optimizer", "scheduler")}
+        self.found = found
         self.batches.sampler.epoch = len(self.rows)  # pyright: ignore[reportAttributeAccessIssue]
 
     def setup(self, stage: str) -> None:
@@ -200,12 +206,19 @@ class Adapter(pl.LightningModule):
             self.progress = None
 
     def configure_optimizers(self):
-        optimizer = self.descent.optimizer(self.net)
-        scheduler = self.descent.scheduler(optimizer, self.epochs * len(self.batches))
-        if self.found:
-            optimizer.load_state_dict(self.found["optimizer"])
-            scheduler.load_state_dict(self.found["scheduler"])
+        optimizer, scheduler = self._descending(self.net, self.found)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _descending(
+        self, net: nn.Module, found: dict[str, Any]
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """A network's optimizer and scheduler, as they were found if they were."""
+        optimizer = self.descent.optimizer(net)
+        scheduler = self.descent.scheduler(optimizer, self.epochs * len(self.batches))
+        if found:
+            optimizer.load_state_dict(found["optimizer"])
+            scheduler.load_state_dict(found["scheduler"])
+        return optimizer, scheduler
 
     def on_train_epoch_start(self) -> None:
         self.started = time.perf_counter()
@@ -255,9 +268,7 @@ def train_epochs(
         with tempfile.TemporaryDirectory() as folder:
             return train_epochs(adapter, machine, label, Path(folder) / "unfinished.pt")
     adapter.label, adapter.path = label, resume
-    noted = unfinished.read(resume) if resume else None
-    if noted:
-        adapter.take_up(noted)
+    if resume and unfinished.taken_up(resume, adapter.take_up):
         adapter.sittings.append(len(adapter.rows))
     if not adapter.finished:
         _turn(adapter, machine)

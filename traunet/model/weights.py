@@ -4,8 +4,6 @@ A file says by its names which release it is, and with that how its pixels are o
 BGR, the authors' is RGB. Taking one for the other gives features that look plausible and are useless.
 """
 
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,22 +15,17 @@ from torch import Tensor
 
 from traunet.config import PAPER
 from traunet.model.foreign import foreign
-from traunet.model.pickled import (
-    PickleDamagedError,
-    PickleRefusedError,
-    load_arrays,
-    refuse_bulk,
-    refuse_hidden_bulk,
-)
+from traunet.model.pickled import load_arrays
 from traunet.model.releases import FILES, HEADS, authors_name, ports_name
 from traunet.model.senet import SENet
+from traunet.model.torchfiles import refuse_hidden_bulk, refuse_legacy_bulk
+from traunet.model.weighing import PickleDamagedError, PickleRefusedError
 
 FORMAT = "traunet trunk 1"
 OWN = "a trunk of this project"
 AUTHORS, PORT = "the authors' release", "the PyTorch port"
 VGGFACE2 = (AUTHORS, PORT)
 TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-TORCH_LEGACY_PICKLES = 5  # the magic number, the version, the system, the content, the names of what follows
 LARGEST = 2**30  # bytes; SENet-50's releases have up to 170 MB
 
 
@@ -212,6 +205,7 @@ def _renamed(
 def _tensors(content: dict, path: Path) -> State:
     """The file's arrays as plain tensors, which together are not larger than the file."""
     try:
+        content = dict(dict.items(content))
         if not all(isinstance(value, np.ndarray | Tensor) for value in content.values()):
             raise TypeError("not an array")  # a list of lists can be without end
         tensors = {name: torch.as_tensor(value) for name, value in content.items()}
@@ -253,9 +247,11 @@ def _read(path: Path) -> dict:
     except Exception as error:  # where a file was cut decides what is raised, and by which package
         said = f"damaged, or no weights file ({_in_our_words(error)}); fetch it again, or use {FILES}"
         raise WeightsError(f"{path}: {said}") from error
-    if not isinstance(content, dict) or not content or not all(isinstance(name, str) for name in content):
+    # As a plain dictionary: an ordered one's methods may have been changed by the pickle that it comes from.
+    named = dict(dict.items(content)) if isinstance(content, dict) else {}
+    if not named or not all(isinstance(name, str) for name in named):
         raise WeightsError(f"{path}: holds no weights by name; use {FILES}")
-    return content
+    return named
 
 
 def _in_our_words(error: Exception) -> str:
@@ -274,22 +270,9 @@ def _content(path: Path) -> object:
         content = load_arrays(path)
         if content != TORCH_LEGACY_MAGIC:
             return content
-        refuse_bulk(path, TORCH_LEGACY_PICKLES)
+        refuse_legacy_bulk(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        raise PickleRefusedError(_unlike_weights(str(error))) from error
-
-
-def _unlike_weights(said: str) -> str:
-    """What torch's reader of weights, which runs no code, came upon in a file."""
-    asked = re.search(r"GLOBAL ([\w.]+)", said)
-    if not asked:
-        return "torch's reader that runs no code cannot read it, as if saved with a pickle_protocol not its own"
-    if asked[1].endswith(("multiarray._reconstruct", "numeric._frombuffer")):  # a .pkl that was saved with torch
-        return "it holds NumPy arrays in torch's format; give the pickle that they come from"
-    if asked[1].startswith("numpy."):
-        return f"it asks for {asked[1]}, as a number of NumPy's beside the weights does; save the weights alone"
-    if asked[1].split(".")[0] in sys.stdlib_module_names or re.match(r"torch\.(?!nn\.)", asked[1]):
-        return f"it asks for {asked[1]}, and only weights are read; save its state_dict alone, where it was made"
-    return f"it holds a whole pickled module ({asked[1]}), which can run any code on loading"
+        unread = "torch's reader that runs no code cannot read it, as if saved with a pickle_protocol not its own"
+        raise PickleRefusedError(unread) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from traunet.machines.locking import alone
+from traunet.records.reading import json_of
 from traunet.records.sealing import broken, seal
 
 KEY = ".made-from"  # the file in a kept folder that holds the key of what it was made from
@@ -34,7 +35,7 @@ def remembered(file: Path, inputs: Callable[[], Any], compute: Callable[[], Any]
     """
     key = digest(inputs())
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = json_of(file)
         if kept["key"] == key:
             return kept["answer"]
     except (OSError, ValueError, LookupError, TypeError):

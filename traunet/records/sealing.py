@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 
 SEAL = ".as-written"  # the file in a sealed folder that holds the hashes of the others
 
@@ -57,6 +58,6 @@ def _what(noted: str | None, now: str | None) -> str:
 
 def _noted(folder: Path) -> dict[str, str] | None:
     try:
-        return dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
+        return dict(json_of(folder / SEAL))
     except (OSError, ValueError, TypeError):
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traunet.records.keeping import whole
+from traunet.records.reading import json_of
 from traunet.scoring.published import SCORES
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def write(path: Path, numbers: Mapping[str, Number]) -> None:
 def read(path: Path) -> dict[str, Number]:
     """Read `results.json`; ValueError if it is none."""
     try:
-        plain = json.loads(Path(path).read_text(encoding="utf-8"))
+        plain = json_of(Path(path))
         return {
             key: Number(**{**number, **{name: tuple(number[name]) for name in ("runs", "code")}})
             for key, number in plain.items()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from traunet.records.keeping import KEY, digest, whole
 from traunet.records.provenance import file_sha256
+from traunet.records.reading import json_of
 from traunet.records.sealing import broken, contents
 from traunet.workspace import PROJECT, Workspace
 
@@ -31,7 +32,7 @@ def fingerprint(path: Path) -> str:
         return file_sha256(path)
     for name, part in (("provenance.json", "files"), ("manifest.json", "fingerprint")):
         if (path / name).is_file():
-            return digest(json.loads((path / name).read_text(encoding="utf-8"))[part])
+            return digest(json_of(path / name)[part])
     if (path / "results.json").is_file():
         return "" if broken(path) else digest(contents(path))
     key = path / KEY
@@ -47,7 +48,7 @@ def stale(workspace: Workspace) -> dict[Path, str]:
 def _why_stale(mark: Path, workspace: Workspace) -> str:
     """Nothing if it holds."""
     try:
-        said = json.loads(mark.read_text(encoding="utf-8"))
+        said = json_of(mark)
         made, key = {PROJECT / path: held for path, held in said["made"].items()}, said["key"]
         if workspace.keys.get(said["stage"]) != key:
             return CHANGED
