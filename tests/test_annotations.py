@@ -1,5 +1,7 @@
 """Labels and landmarks that are not as they should be are named, and cost no more than they must."""
 
+import os
+import signal
 import struct
 import zlib
 from pathlib import Path
@@ -37,6 +39,41 @@ def test_labels_that_do_not_read_frame_comma_intensity_are_named(root, text, com
     trees.label_file(root, "SN001", "AU4").write_text(text)
     with pytest.raises(ValueError, match=rf"SN001_au4\.txt: .*{complaint}"):
         read_tree(root)
+
+
+@pytest.fixture
+def in_time():
+    """Half a minute for what could wait forever."""
+
+    def stop(*_):
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("name", ["SN001_au4.txt", "bad_frames.csv"])
+def test_a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for(root, in_time, name):
+    path = trees.label_file(root, "SN001", "AU4") if "au4" in name else root / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(
+        ValueError, match=rf"{name}: is no file but a folder, a pipe or a device; restore the file"
+    ):
+        read_tree(root)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_a_landmark_file_that_is_none_is_damaged(root, in_time, make):
+    path = trees.landmark_file(root, "SN001", 2)
+    path.unlink()
+    make(path)
+    with pytest.warns(UserWarning, match=rf"{path.name}: is no file .* 1 such frames of SN001"):
+        tree = read_tree(root)
+    assert trees.reasons(tree, "SN001") == {2: "damaged landmarks"}
 
 
 def test_frames_past_the_end_of_a_short_video_are_kept_out_and_warned_of(root):

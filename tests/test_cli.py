@@ -1,5 +1,6 @@
 """The commands: what the user can mend is one line that says how, and an exit code of 2."""
 
+import argparse
 import io
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 from trees import write_tree
 
+from traunet import cli
 from traunet.cli import main
 from traunet.data.store import AlignedStore
 
@@ -236,3 +238,9 @@ def test_the_doctor_spells_out_what_in_a_name_is_not_utf8_or_moves_the_cursor(mo
     assert main(["doctor"]) == 0
     strict.seek(0)
     assert strict.read().splitlines()[:2] == ["odd: caf\\udce9/SN001\\x1b[2J\\nfit for it", "fit"]
+
+
+def test_the_last_line_spells_out_what_would_move_a_terminals_cursor(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    cli._finish(argparse.Namespace(), cli.Made([tmp_path / "a\x1b[31m é.csv"], note="1 face"), 1.0)
+    assert capsys.readouterr().out.startswith("a\\x1b[31m é.csv: 1 face (1 s, ")

@@ -143,6 +143,20 @@ def test_a_table_is_no_spreadsheet(net, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("=HYPERLINK(1)+cmd.jpg", "./=HYPERLINK(1)+cmd.jpg"),
+        ("-1.jpg", "./-1.jpg"),
+        ("a\x1b\udcff.jpg", r"a\x1b\udcff.jpg"),
+    ],
+)
+def test_a_name_in_the_table_is_no_formula_and_moves_no_cursor(net, quick_finder, tmp_path, name, told):
+    (tmp_path / name).symlink_to(real(PORTRAIT))
+    predict_file(tmp_path / name, net, ALIGN, tmp_path / "out.csv", finder=quick_finder)
+    assert set(pd.read_csv(tmp_path / "out.csv")["file"]) == {told}
+
+
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_the_batch_size_changes_nothing(net, finder, tmp_path, batch_size):
     video = clip(VIDEO, tmp_path / "short.mp4", range(6))

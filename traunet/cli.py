@@ -87,7 +87,7 @@ def _finish(given: argparse.Namespace, made: Made, seconds: float) -> None:
         marks.write(given.done, _workspace(given), made.stage, made.paths)
     what = [os.path.relpath(path) for path in made.paths] if len(made.paths) == 1 else []
     # The book's page on how to reproduce reads these two from the logs (book/_ext/records.py).
-    tell(": ".join([*what, *filter(None, [made.note])]) + f" ({seconds:.0f} s, {peak():.1f} GB)")
+    tell(harmless(": ".join([*what, *filter(None, [made.note])])) + f" ({seconds:.0f} s, {peak():.1f} GB)")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -22,13 +22,14 @@ from traunet.faces.landmarks import Box, DlibLandmarks, Face
 from traunet.faces.media import Media, open_media, picture_writer, whole_or_nothing
 from traunet.faces.overlay import NumberedFace, draw
 from traunet.facs import AUS
-from traunet.machines.advice import concerns_memory
+from traunet.machines.advice import concerns_memory, harmless
 from traunet.runs import ADVICE, DamagedRunError, Run
 
 if TYPE_CHECKING:
     import torch
 
 COLUMNS = ("file", "frame", "face", *Box._fields, *AUS)
+FORMULA = ("=", "+", "-", "@")
 SAME_FACE = 0.3  # the least overlap of a face's boxes in neighbouring frames
 
 
@@ -170,9 +171,10 @@ def predict_file(
 ) -> Detection:
     """Write the action units of a photograph or video to a CSV file, and an overlay if asked; all or nothing.
 
-    Columns: file, frame (from 1), face, left, top, right, bottom (pixels), and the probability of each AU. Frames
-    without a face have no row. `note` is printed below the overlay, a PNG or JPEG for a photograph, an MP4 without
-    sound for a video. Raises NoFaceError if there is no face at all, MediaError for a file that cannot be read.
+    Columns: file (with ./ before a name that a spreadsheet would compute), frame (from 1), face, left, top, right,
+    bottom (pixels), and the probability of each AU. Frames without a face have no row. `note` is printed below the
+    overlay, a PNG or JPEG for a photograph, an MP4 without sound for a video. Raises NoFaceError if there is no
+    face at all, MediaError for a file that cannot be read.
     """
     path = Path(path)
     media = open_media(path)
@@ -219,4 +221,6 @@ def _follow(
 
 def _row(path: Path, frame: int, number: int, face: Face, probabilities: np.ndarray) -> dict:
     scores = dict(zip(AUS, probabilities.tolist(), strict=True))
-    return {"file": path.name, "frame": frame, "face": number, **face.box._asdict(), **scores}
+    # A spreadsheet would compute a name that begins like a formula; with ./ before it, it is still the file's.
+    name = harmless(f"./{path.name}" if path.name.startswith(FORMULA) else path.name)
+    return {"file": name, "frame": frame, "face": number, **face.box._asdict(), **scores}

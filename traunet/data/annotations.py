@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.io.matlab._mio import mat_reader_factory
 
-from traunet.data.layout import find, frame_of, landmark_folder
+from traunet.data.layout import find, frame_of, landmark_folder, refuse_no_file
 from traunet.facs import DISFA_AUS, MAX_INTENSITY, N_LANDMARKS
 
 NO_LANDMARKS = "no landmarks"
@@ -61,6 +61,7 @@ def _uneven(subject: str, files: dict[str, Path], columns: dict[str, np.ndarray]
 
 def _read_intensities(path: Path) -> np.ndarray:
     """Lines `frame,intensity` without a header; frames count from 1, intensities go from 0 to 5 (A to E)."""
+    refuse_no_file(path)
     try:
         lines = pd.read_csv(path, header=None, dtype="int64").to_numpy()
     except (ValueError, OverflowError) as error:  # the latter of numbers beyond 64 bits
@@ -155,6 +156,7 @@ def _landmark_notes(subject: str, folder: Path, missing: list[int], damaged: lis
 
 def _read_points(path: Path) -> np.ndarray:
     """The 66 points of one `.mat` file, as they are written; ValueError says what is wrong with them."""
+    refuse_no_file(path)
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{path}: cannot be read as landmarks ({size} bytes, where 66 points take 1,240)")
     try:

@@ -25,6 +25,7 @@ from traunet.data.layout import (
     find_videos,
     is_rendered,
     labelled_subjects,
+    refuse_no_file,
 )
 from traunet.data.original import SUBJECTS, USABLE, VIDEO
 from traunet.data.video import Count, count_frames, frame_rate, frame_shape
@@ -236,6 +237,7 @@ def read_bad_frames(root: Path) -> dict[str, list[tuple[int, int]]]:
     path = find(root, re.escape(BAD_FRAMES_FILE))
     if path is None:
         return {subject: list(ranges) for subject, ranges in BAD_FRAMES.items()}
+    refuse_no_file(path)
     try:
         log = pd.read_csv(path, dtype={"subject": "str", "first": "int64", "last": "int64"})
         first, last = (log[name].to_numpy() for name in ("first", "last"))

@@ -1,6 +1,7 @@
 """The folders and files of a DISFA tree that are read, as users have them: renamed, linked, beside others."""
 
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ def find(folder: Path, pattern: str) -> Path | None:
     if len(matches) > 1:
         raise ValueError(f"{matches[1]}: stands beside {matches[0].name}, and only one can be read; merge them")
     return matches[0] if matches else None
+
+
+def refuse_no_file(path: Path) -> None:
+    """ValueError for what is no file, such as a pipe or a device: who reads one may wait, or read, forever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"{path}: is no file but a folder, a pipe or a device; restore the file")
 
 
 def find_folders(root: Path) -> Folders:
