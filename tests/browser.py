@@ -168,7 +168,7 @@ def broken_links(site: Path, address: str, visits: dict[str, Visit]) -> list[str
             if not link.startswith(address):
                 continue
             target, anchor = urldefrag(link)
-            path = unquote(urlsplit(target).path).lstrip("/") or "index.html"
+            path = unquote(urlsplit(target.removeprefix(address)).path) or "index.html"
             if not (site / path).is_file():
                 found.append(f"{page}: links to {path}, which is not there")
             elif anchor and path in visits and unquote(anchor) not in visits[path].ids:

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,20 @@ def browser() -> Iterator["Browser"]:
             opened.close()
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Files(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *given, first: str, **named):
+        self.first = first
+        super().__init__(*given, **named)
+
+    def send_head(self):
+        if self.path.startswith(self.first):
+            return super().send_head()
+        self.send_error(http.HTTPStatus.NOT_FOUND)
+        return None
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(self.first))
+
     def log_message(self, *_) -> None:
         pass
 
@@ -63,12 +77,16 @@ class _Server(http.server.ThreadingHTTPServer):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine only; yields its address, with a slash at the end."""
-    server = _Server(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    """Serve a folder on this machine only; yields its address, with a slash at the end.
+
+    The address begins with a part that nobody can guess: other users of this machine may reach the server too.
+    """
+    first = f"/{secrets.token_urlsafe(16)}/"
+    server = _Server(("127.0.0.1", 0), functools.partial(_Files, directory=str(folder), first=first))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}{first}"
     finally:
         server.shutdown()
         server.server_close()
