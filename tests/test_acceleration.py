@@ -125,8 +125,9 @@ def mixed_as_a_gpu_does():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_map_on_a_gpu_is_of_the_lower_precision(variant, mixed_as_a_gpu_does):
     """On tensors that have a device, a type and a size, and no values: CUDA's autocast differs from a CPU's."""
-    with FakeTensorMode(), torch.device("cuda"):
-        net = build(variant, SMALL, AlignConfig(size=64), Normalisation()).train()
+    net = build(variant, SMALL, AlignConfig(size=64), Normalisation()).train()  # its masks have values, as ever
+    with FakeTensorMode() as mode, torch.device("cuda"):
+        net._apply(lambda tensor: mode.from_tensor(tensor).to("cuda"))
         images = torch.empty(2, 3, 64, 64, dtype=torch.uint8)
         with Maps() as maps:
             net(images)

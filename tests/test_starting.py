@@ -28,7 +28,7 @@ def tree(tmp_path) -> Path:
 
 @pytest.mark.parametrize("as_module", [True, False])
 @pytest.mark.parametrize(
-    "command", ["doctor --disfa .", "prepare --out ../store --disfa .", "book --dry-run --profile smoke"]
+    "command", ["doctor --disfa .", "prepare --out ../store --disfa .", "book --dry-run --profile smoke --disfa ."]
 )
 def test_modules_in_a_data_set_are_not_run(tree, tmp_path, command, as_module):
     script = tmp_path / "bin" / "traunet"  # as pip writes it

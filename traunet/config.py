@@ -138,9 +138,8 @@ class TrainConfig:
         bounds.whole(1, max_epochs=self.max_epochs, first_evaluation=self.first_evaluation, patience=self.patience)
         bounds.whole(1, evaluation_stride=self.evaluation_stride)
         bounds.whole(0, held_out_subjects=self.held_out_subjects, seed=self.seed)
-        bounds.share(
-            momentum=self.momentum, weight_decay=self.weight_decay, flip_probability=self.flip_probability
-        )
+        bounds.share(momentum=self.momentum, weight_decay=self.weight_decay)
+        bounds.share(flip_probability=self.flip_probability)
         bounds.falling(self.learning_rate, self.final_learning_rate)
 
     @property
@@ -177,10 +176,8 @@ class Profile:
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting by its part and name, as `train.threshold`; those of the trunk where one is trained."""
-        parts = {name: getattr(self, name) for name in ("synth", "align", "model", "train", "trunk")}
-        return {
-            f"{name}.{key}": value for name, part in parts.items() if part for key, value in vars(part).items()
-        }
+        parts = {name: part for name, part in vars(self).items() if dataclasses.is_dataclass(part)}
+        return {f"{name}.{key}": value for name, part in parts.items() for key, value in vars(part).items()}
 
     @property
     def heads(self) -> SynthConfig:

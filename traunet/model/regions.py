@@ -47,13 +47,12 @@ class HardMasks(nn.Module):
     def live_rows(self) -> list[Rows]:
         """The rows in which features get through each mask, the first to the last: outside, a branch gets zeros.
 
-        All rows, where masks have no values: on torch's meta device, and in its fake mode.
+        On torch's meta device, where masks have no values and nothing is computed, all rows.
         """
-        regions = self.forward(torch.ones_like(self.masks[None, :1]))
-        try:
-            found = [region[0, 0].ne(0).any(dim=1).nonzero().flatten().tolist() for region in regions]
-        except RuntimeError:
+        if self.masks.is_meta:
             return [(0, self.masks.shape[1])] * len(self.masks)
+        regions = self.forward(torch.ones_like(self.masks[None, :1]))
+        found = [region[0, 0].ne(0).any(dim=1).nonzero().flatten().tolist() for region in regions]
         return [(rows[0], rows[-1] + 1) if rows else (0, 0) for rows in found]
 
     def forward(self, features: Tensor) -> list[Tensor]:
