@@ -116,6 +116,7 @@ def test_the_two_releases_centre_the_same_colours():
 
 def test_a_trunk_of_our_own_comes_back_as_it_was_saved(tmp_path, trunk):
     path, normalisation = tmp_path / "trunk.pt", Normalisation("BGR", (1.0, 2.0, 3.0), 5.0)
+    path.with_name(f"{path.name}.part").symlink_to(tmp_path / "thesis")  # which is not written through
     save_trunk(path, trunk.state_dict(), normalisation)
     assert assert_fills(path, trunk) == normalisation
     assert [file.name for file in tmp_path.iterdir()] == ["trunk.pt"]

@@ -171,7 +171,10 @@ def misfit(fit: Fit, state: State) -> str:
             "SENet-50's weights, and the profiles demo and smoke have a smaller trunk: say PROFILE=paper "
             "(--profile paper), or leave the weights out"
         )
-    return f"does not fit this trunk: {fit}; use another file"
+    return (
+        f"does not fit this trunk: {fit}; use another file, or the width, depths and reduction that this one was "
+        "trained with"
+    )
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -181,9 +184,9 @@ def _some(names: tuple[str, ...]) -> str:
 def save_trunk(path: Path, state: State, normalisation: Normalisation) -> None:
     """Write the project's own trunk file: plain tensors, and how the pixels were normalised."""
     path = Path(path)
-    temporary = path.with_name(
-        path.name + ".part"
-    )  # torch writes the stem into the file: a random name would vary
+    # torch writes the stem into the file: a random name would vary. So what has it goes first; it may be a link.
+    temporary = path.with_name(path.name + ".part")
+    temporary.unlink(missing_ok=True)
     content = {"format": FORMAT, "normalisation": asdict(normalisation), "state": dict(state)}
     torch.save(content, temporary)
     temporary.replace(path)
