@@ -11,7 +11,7 @@ from traunet.records import provenance, sources
 from traunet.records.provenance import NUMERIC_PACKAGES
 from traunet.workspace import PROJECT
 
-HARMLESS = {"filelock", "pandas", "tqdm"}  # lock, hold and show; a store is known by its content
+HARMLESS = {"filelock", "pandas", "pyarrow", "tqdm"}  # lock, hold and show; a store is known by its content
 MODULES = {"cv2": "opencv-python-headless", "feat": "py-feat"}
 # What the library takes of config.py beside its classes: no key holds it, and why none need.
 KEYLESS = {
