@@ -137,7 +137,7 @@ def test_landmarks_in_a_pickle_or_an_array_of_objects_run_nothing(tmp_path):
 
 def test_landmarks_of_a_store_that_are_a_pickle_are_refused(tmp_path):
     store = copy("store", tmp_path)
-    np.save(store / "landmarks.npy", np.array([Malice(tmp_path / "ran")], dtype=object))
+    np.save(store / "landmarks.npy", np.array([Malice(tmp_path / "ran"), "x" * 10**6], dtype=object))
     manifest = json.loads((store / "manifest.json").read_text())
     change(
         store / "manifest.json",
