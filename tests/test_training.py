@@ -17,7 +17,7 @@ from traunet.fitting import crank
 from traunet.fitting.feeding import Draws
 from traunet.fitting.loop import Descent
 from traunet.machines import gpus
-from traunet.machines.machine import Machine, unused_gpu
+from traunet.machines.machine import Machine
 from traunet.model.tranet import build
 from traunet.model.weights import Normalisation
 from traunet.training import Selection, WeightedPlan, branch_loss, fit, mean_f1, predict, thinned
@@ -193,13 +193,9 @@ def test_a_gpu_that_torch_cannot_use_is_not_passed_over_in_silence(monkeypatch, 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(gpus, "here", lambda: listed)
-    unused_gpu.cache_clear()
-    try:
-        with pytest.raises(ValueError, match="update the driver") if said else nullcontext():
-            assert Machine().torch_device().type == "cpu"
-        assert Machine("cpu").torch_device().type == "cpu"
-    finally:
-        unused_gpu.cache_clear()
+    with pytest.raises(ValueError, match="update the driver") if said else nullcontext():
+        assert Machine().torch_device().type == "cpu"
+    assert Machine("cpu").torch_device().type == "cpu"
 
 
 @pytest.mark.parametrize(("capability", "old"), [((7, 0), True), ((7, 5), False), ((12, 1), False)])
@@ -210,13 +206,9 @@ def test_a_gpu_that_torch_has_no_code_for_is_told_before_its_first_step(monkeypa
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_90a", "sm_120", "compute_120"])
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
-    unused_gpu.cache_clear()
-    try:
-        said = r"Tesla V100 has compute capability 7\.0, and torch .* computes from 7\.5 on: take a newer GPU"
-        with pytest.raises(ValueError, match=said) if old else nullcontext():
-            assert Machine(device).torch_device().type == "cuda"
-    finally:
-        unused_gpu.cache_clear()
+    said = r"Tesla V100 has compute capability 7\.0, and torch .* computes from 7\.5 on: take a newer GPU"
+    with pytest.raises(ValueError, match=said) if old else nullcontext():
+        assert Machine(device).torch_device().type == "cuda"
 
 
 def test_a_machine_of_several_gpus_is_nothing_to_warn_of(monkeypatch):
